@@ -1,0 +1,167 @@
+"""Types as values, after checking: what kernel IR, flow graph, encodings and drivers speak of.
+
+A nominal type is a reference by its qualified name; its fields stand in the program's type table, so that
+types may be recursive and equality is cheap. Inside generic functions a `TypeVar` may occur; kernel IR has none.
+"""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+
+@frozen(slots=True)
+class Type:
+    """Base of types. `str()` of a type is its source form and parses again (`parse_type`)."""
+
+
+@frozen(slots=True)
+class Basic(Type):
+    """A type without parts: `unit bool i8..i64 u8..u64 f32 f64 str bytes secret never`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@frozen(slots=True)
+class Array(Type):
+    """`array[item]`."""
+
+    item: Type
+
+    def __str__(self) -> str:
+        return f"array[{self.item}]"
+
+
+@frozen(slots=True)
+class Tuple(Type):
+    """`(A, B)`, two or more."""
+
+    items: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.items))})"
+
+
+@frozen(slots=True)
+class Option(Type):
+    """`option[item]`: variant 0 is `none`, variant 1 `some(item)`."""
+
+    item: Type
+
+    def __str__(self) -> str:
+        return f"option[{self.item}]"
+
+
+@frozen(slots=True)
+class Result(Type):
+    """`result[ok, err]`: variant 0 is `ok(ok)`, variant 1 `err(err)`."""
+
+    ok: Type
+    err: Type
+
+    def __str__(self) -> str:
+        return f"result[{self.ok}, {self.err}]"
+
+
+@frozen(slots=True)
+class Named(Type):
+    """A record or enum by its qualified name, with type arguments: `main.Line`, `json.Pair[i64, str]`."""
+
+    name: str
+    args: tuple[Type, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}[{', '.join(map(str, self.args))}]" if self.args else self.name
+
+
+@frozen(slots=True)
+class SetRef(Type):
+    """The input set of a kernel, inside it: items are decoded when they are read. Never stored in a value."""
+
+    key: Type | None
+    item: Type
+
+    def __str__(self) -> str:
+        return f"set[{self.key} => {self.item}]" if self.key is not None else f"set[{self.item}]"
+
+
+@frozen(slots=True)
+class RecordDef:
+    """The fields of a record, in order of declaration."""
+
+    fields: tuple[tuple[str, Type], ...]
+
+
+@frozen(slots=True)
+class EnumDef:
+    """The variants of an enum, in order of declaration, with the types of their payloads."""
+
+    variants: tuple[tuple[str, tuple[Type, ...]], ...]
+
+
+TypeDef = RecordDef | EnumDef
+# From an instantiated nominal type's `str()` (`main.Line`, `m.Pair[i64, str]`) to its definition.
+TypeTable = Mapping[str, TypeDef]
+
+UNIT = Basic("unit")
+BOOL = Basic("bool")
+I64 = Basic("i64")
+U64 = Basic("u64")
+U8 = Basic("u8")
+F64 = Basic("f64")
+STR = Basic("str")
+BYTES = Basic("bytes")
+SECRET = Basic("secret")
+NEVER = Basic("never")
+
+INT_BITS = {f"{sign}{bits}": bits for sign in "iu" for bits in (8, 16, 32, 64)}
+FLOAT_BITS = {"f32": 32, "f64": 64}
+
+
+def is_int(t: Type) -> bool:
+    """Whether `t` is one of the eight integer types."""
+    return isinstance(t, Basic) and t.name in INT_BITS
+
+
+def is_signed(t: Type) -> bool:
+    """Whether the integer type `t` has negative values."""
+    return isinstance(t, Basic) and t.name in INT_BITS and t.name[0] == "i"
+
+
+def is_float(t: Type) -> bool:
+    """Whether `t` is `f32` or `f64`."""
+    return isinstance(t, Basic) and t.name in FLOAT_BITS
+
+
+def is_scalar(t: Type) -> bool:
+    """Whether values of `t` have a fixed width and no parts: bool, integers, floats."""
+    return t == BOOL or is_int(t) or is_float(t)
+
+
+def int_range(t: Type) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    assert isinstance(t, Basic)
+    bits = INT_BITS[t.name]
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if t.name[0] == "i" else (0, (1 << bits) - 1)
+
+
+def variants(t: Type, table: TypeTable) -> tuple[tuple[str, tuple[Type, ...]], ...]:
+    """The variants of an option, result or enum, in order: `(name, payload types)`."""
+    if isinstance(t, Option):
+        return (("none", ()), ("some", (t.item,)))
+    if isinstance(t, Result):
+        return (("ok", (t.ok,)), ("err", (t.err,)))
+    definition = table[str(t)]
+    assert isinstance(definition, EnumDef)
+    return definition.variants
+
+
+def fields(t: Type, table: TypeTable) -> tuple[tuple[str, Type], ...]:
+    """The fields of a record, or of a tuple (named `0`, `1`, ...), in order."""
+    if isinstance(t, Tuple):
+        return tuple((str(i), item) for i, item in enumerate(t.items))
+    definition = table[str(t)]
+    assert isinstance(definition, RecordDef)
+    return definition.fields

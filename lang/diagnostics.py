@@ -1,0 +1,75 @@
+"""A mistake as a value: what is wrong, where, why it was expected otherwise, and how to mend it.
+
+Every pass collects `Diagnostic` values and nobody prints them but `lang/render.py`. Codes and titles stand
+in one table, `lang/codes.py`; a diagnostic names its code and says what is special about this case.
+"""
+
+from attrs import field, frozen
+
+from dandc.lang.codes import CODES
+from dandc.lang.spans import Span
+
+
+@frozen
+class Label:
+    """A secondary place with one sentence: usually where the expectation came from."""
+
+    span: Span
+    text: str
+
+
+@frozen
+class Fix:
+    """A concrete repair: replace `span` by `text`. Shown as code; `certain` ones a tool may apply."""
+
+    message: str
+    span: Span
+    text: str
+    certain: bool = False
+
+
+@frozen
+class Diagnostic:
+    """One mistake.
+
+    `message` is a full matter-of-fact sentence without a final stop; `label` stands at the primary span and
+    makes sense alone; `notes` are further sentences (types on own indented lines).
+    """
+
+    code: str
+    message: str
+    span: Span | None
+    label: str = ""
+    secondary: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    severity: str = field(default="error")
+
+    @property
+    def title(self) -> str:
+        """The title of the code, as in the diagnostics index."""
+        return CODES[self.code].title
+
+
+class DiagnosticError(Exception):
+    """Carries diagnostics to the caller of a whole stage; only package fronts raise it."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__(*(f"{d.code}: {d.message}" for d in diagnostics))
+        self.diagnostics = diagnostics
+
+
+class Sink:
+    """Collects diagnostics of one run, in the order in which they were found."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep `diagnostic`."""
+        self.diagnostics.append(diagnostic)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any of them is an error."""
+        return any(d.severity == "error" for d in self.diagnostics)

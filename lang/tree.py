@@ -1,0 +1,668 @@
+"""The syntax tree of one `.dnd` module: frozen values, each with the span of its text.
+
+The tree says what was written and nothing about what it means: names are unresolved, a call may turn out to
+construct a record, `x[y]` may be an index or the type arguments of a generic function. Comments are not part
+of the tree (the formatter reads them from the token stream); documentation comments (`///`) are.
+"""
+
+from attrs import field, frozen
+
+from dandc.lang.spans import Span
+
+
+@frozen(slots=True)
+class Node:
+    """Base of all tree nodes. Equality ignores spans, so that reformatted text compares equal."""
+
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen(slots=True)
+class Name(Node):
+    """One identifier as written, without back quotes."""
+
+    text: str
+
+
+# Types.
+
+
+@frozen(slots=True)
+class TypeExpr(Node):
+    """Base of type expressions."""
+
+
+@frozen(slots=True)
+class NamedType(TypeExpr):
+    """`i64`, `array[T]`, `http.Response`: a dotted path and type arguments."""
+
+    path: tuple[Name, ...]
+    args: tuple[TypeExpr, ...] = ()
+
+
+@frozen(slots=True)
+class TupleType(TypeExpr):
+    """`(A, B)`, two or more elements; `()` is the unit type."""
+
+    items: tuple[TypeExpr, ...]
+
+
+@frozen(slots=True)
+class FnType(TypeExpr):
+    """`fn(A, B) -> R`: only as the type of a parameter of a helper function."""
+
+    params: tuple[TypeExpr, ...]
+    result: TypeExpr
+
+
+@frozen(slots=True)
+class SetType(TypeExpr):
+    """`set[T]` or `set[K => T]`: only as the type of a port."""
+
+    key: TypeExpr | None
+    item: TypeExpr
+
+
+@frozen(slots=True)
+class OptionalType(TypeExpr):
+    """`optional T`: as the type of a port, or of a parameter that a caller may leave out."""
+
+    item: TypeExpr
+
+
+# Expressions of kernels.
+
+
+@frozen(slots=True)
+class Expr(Node):
+    """Base of expressions."""
+
+
+@frozen(slots=True)
+class IntLit(Expr):
+    """`42`, `1_000`, `0xff`, `0b1`, `0o7`."""
+
+    value: int
+
+
+@frozen(slots=True)
+class FloatLit(Expr):
+    """`1.5`, `2e-3`: `text` is kept because the value depends on the expected width."""
+
+    text: str
+
+
+@frozen(slots=True)
+class BoolLit(Expr):
+    """`true` or `false`."""
+
+    value: bool
+
+
+@frozen(slots=True)
+class StrLit(Expr):
+    """A plain string after escapes (and after unindenting, for triple quotes)."""
+
+    value: str
+
+
+@frozen(slots=True)
+class BytesLit(Expr):
+    """`b"..."`."""
+
+    value: bytes
+
+
+@frozen(slots=True)
+class FStrLit(Expr):
+    """`f"a{x}b"`: text pieces (`StrLit`) and expressions, in order."""
+
+    parts: tuple[Expr, ...]
+
+
+@frozen(slots=True)
+class NameExpr(Expr):
+    """A name used as a value (or, as decided later, a module or a type)."""
+
+    name: Name
+
+
+@frozen(slots=True)
+class FieldExpr(Expr):
+    """`base.name`."""
+
+    base: Expr
+    name: Name
+
+
+@frozen(slots=True)
+class IndexExpr(Expr):
+    """`base[i]`, or type arguments as in `json.decode[Grant]` or `array[(i64, str)]`."""
+
+    base: Expr
+    items: tuple[Expr, ...]
+
+
+@frozen(slots=True)
+class SliceExpr(Expr):
+    """`base[lo..hi]`; either bound may be missing."""
+
+    base: Expr
+    lo: Expr | None
+    hi: Expr | None
+
+
+@frozen(slots=True)
+class Arg(Node):
+    """An argument of a call: `value`, `name: value`, or `..value` (`spread`, in a record update)."""
+
+    name: Name | None
+    value: Expr
+    spread: bool = False
+
+
+@frozen(slots=True)
+class CallExpr(Expr):
+    """`callee(args)`: a function, a method, a record construction or a conversion."""
+
+    callee: Expr
+    args: tuple[Arg, ...]
+
+
+@frozen(slots=True)
+class TryExpr(Expr):
+    """`base?`."""
+
+    base: Expr
+
+
+@frozen(slots=True)
+class UnaryExpr(Expr):
+    """`op` is `-`, `not` or `~`."""
+
+    op: str
+    operand: Expr
+
+
+@frozen(slots=True)
+class BinaryExpr(Expr):
+    """`op` is one of `or and == != < <= > >= | ^ & << >> + - +% -% * / // % *%`; `op_span` is its place."""
+
+    op: str
+    left: Expr
+    right: Expr
+    op_span: Span = field(eq=False, repr=False)
+
+
+@frozen(slots=True)
+class LambdaExpr(Expr):
+    """`|a, b| body`."""
+
+    params: tuple[Name, ...]
+    body: Expr
+
+
+@frozen(slots=True)
+class FieldInit(Node):
+    """`name: value` of an anonymous record."""
+
+    name: Name
+    value: Expr
+
+
+@frozen(slots=True)
+class AnonRecordExpr(Expr):
+    """`{a: x, b: y}`: for encoding only."""
+
+    fields: tuple[FieldInit, ...]
+
+
+@frozen(slots=True)
+class ArrayExpr(Expr):
+    """`[a, b]`."""
+
+    items: tuple[Expr, ...]
+
+
+@frozen(slots=True)
+class TupleExpr(Expr):
+    """`(a, b)`, two or more, or `()`. Parentheses round one expression leave no trace in the tree."""
+
+    items: tuple[Expr, ...]
+
+
+@frozen(slots=True)
+class IfExpr(Expr):
+    """`if c { a } else { b }` as a value; `else if` nests in `orelse`."""
+
+    cond: Expr
+    then: Expr
+    orelse: Expr
+
+
+@frozen(slots=True)
+class MatchExpr(Expr):
+    """`match x { pattern => value, ... }` as a value."""
+
+    subject: Expr
+    arms: tuple["ExprArm", ...]
+
+
+@frozen(slots=True)
+class ExprArm(Node):
+    """One arm of a `match` expression; `guard` after `if`."""
+
+    pattern: "Pattern"
+    guard: Expr | None
+    value: Expr
+
+
+@frozen(slots=True)
+class RangeExpr(Expr):
+    """`lo..hi`, half open: only after `in` of a `for`."""
+
+    lo: Expr
+    hi: Expr
+
+
+# Patterns.
+
+
+@frozen(slots=True)
+class Pattern(Node):
+    """Base of patterns."""
+
+
+@frozen(slots=True)
+class WildcardPattern(Pattern):
+    """`_`."""
+
+
+@frozen(slots=True)
+class NamePattern(Pattern):
+    """A bare name: a variant without payload if one is in scope for the subject's type, else a new binding."""
+
+    name: Name
+
+
+@frozen(slots=True)
+class VariantPattern(Pattern):
+    """`some(p)`, `Shape.circle(r)`: a dotted path and sub-patterns."""
+
+    path: tuple[Name, ...]
+    args: tuple[Pattern, ...]
+
+
+@frozen(slots=True)
+class TuplePattern(Pattern):
+    """`(a, b)`."""
+
+    items: tuple[Pattern, ...]
+
+
+@frozen(slots=True)
+class LiteralPattern(Pattern):
+    """An integer (also negative), bool, str or bytes literal: `value` is the literal's expression."""
+
+    value: Expr
+
+
+# Statements of kernels.
+
+
+@frozen(slots=True)
+class Stmt(Node):
+    """Base of statements."""
+
+
+@frozen(slots=True)
+class LetStmt(Stmt):
+    """`let pattern: T = value;` or `var name: T = value;` (`mutable`, pattern is then a `NamePattern`)."""
+
+    mutable: bool
+    pattern: Pattern
+    type: TypeExpr | None
+    value: Expr
+
+
+@frozen(slots=True)
+class AssignStmt(Stmt):
+    """`target op value;`; `op` is `=`, or `+=` and friends without the `=`: `+ - * / // % +% -% *% & | ^ << >>`."""
+
+    target: Expr
+    op: str
+    value: Expr
+
+
+@frozen(slots=True)
+class ExprStmt(Stmt):
+    """`f(x);`, `xs.append(v);`, `check(x)?;`."""
+
+    value: Expr
+
+
+@frozen(slots=True)
+class Block(Node):
+    """`{ statements }`."""
+
+    statements: tuple[Stmt, ...]
+
+
+@frozen(slots=True)
+class IfStmt(Stmt):
+    """`orelse` is a block, another `IfStmt`, or nothing."""
+
+    cond: Expr
+    then: Block
+    orelse: "Block | IfStmt | None"
+
+
+@frozen(slots=True)
+class StmtArm(Node):
+    """One arm of a `match` statement: `pattern if guard => { ... }`."""
+
+    pattern: Pattern
+    guard: Expr | None
+    body: Block
+
+
+@frozen(slots=True)
+class MatchStmt(Stmt):
+    """`match x { ... }` as a statement; an arm's body that is one statement stands as a block of one."""
+
+    subject: Expr
+    arms: tuple[StmtArm, ...]
+
+
+@frozen(slots=True)
+class WhileStmt(Stmt):
+    """`while cond { }`."""
+
+    cond: Expr
+    body: Block
+
+
+@frozen(slots=True)
+class ForStmt(Stmt):
+    """`for v in xs`, `for k, v in xs`, `for i in 0..n`: one or more patterns before `in`."""
+
+    targets: tuple[Pattern, ...]
+    iterable: Expr
+    body: Block
+
+
+@frozen(slots=True)
+class ReturnStmt(Stmt):
+    """`return;` or `return value;`."""
+
+    value: Expr | None
+
+
+@frozen(slots=True)
+class BreakStmt(Stmt):
+    """`break;`."""
+
+
+@frozen(slots=True)
+class ContinueStmt(Stmt):
+    """`continue;`."""
+
+
+@frozen(slots=True)
+class EmitStmt(Stmt):
+    """`emit output[key] named name <- value;`; key and name may be missing."""
+
+    output: Name
+    key: Expr | None
+    name: Expr | None
+    value: Expr
+
+
+@frozen(slots=True)
+class FailStmt(Stmt):
+    """`fail message;`."""
+
+    message: Expr
+
+
+@frozen(slots=True)
+class NoteStmt(Stmt):
+    """`note message;`."""
+
+    message: Expr
+
+
+@frozen(slots=True)
+class ErrorStmt(Stmt):
+    """A statement that did not parse; a diagnostic has been given."""
+
+
+# Compositions.
+
+
+@frozen(slots=True)
+class FlowExpr(Node):
+    """Base of what may stand as an argument or right-hand side in a composition."""
+
+
+@frozen(slots=True)
+class FlowRef(FlowExpr):
+    """A set, an input or a config, by name."""
+
+    name: Name
+
+
+@frozen(slots=True)
+class FlowConst(FlowExpr):
+    """A constant expression in one-item position: a literal, `secret("t")`, an array or record of such."""
+
+    value: Expr
+
+
+@frozen(slots=True)
+class FlowArg(Node):
+    """`each xs`, `size: 3`. `shard` is `""` (bare), `all`, `each`, `keyed`, `anyEach` or `anyKeyed`."""
+
+    name: Name | None
+    shard: str
+    value: FlowExpr
+
+
+@frozen(slots=True)
+class Policy(Node):
+    """One policy of a call. `kind` is `retry`, `timeout` or `on_failure`.
+
+    `retry`: `count` and `on` (words such as `429`, `5xx`, `network`; empty means what is safe).
+    `timeout`: `duration_ms`. `on_failure`: `mode` is `fail`, `skip`, `value` or `collect`, with `into`.
+    """
+
+    kind: str
+    count: int = 0
+    duration_ms: int = 0
+    on: tuple[str, ...] = ()
+    mode: str = ""
+    into: Name | None = None
+
+
+@frozen(slots=True)
+class FlowCall(FlowExpr):
+    """`f(args) policies`: `path` is the dotted callee."""
+
+    path: tuple[Name, ...]
+    args: tuple[FlowArg, ...]
+    policies: tuple[Policy, ...]
+
+
+@frozen(slots=True)
+class FlowStmt(Node):
+    """`a, b = value;`. A call without targets stands as a statement with none."""
+
+    targets: tuple[Name, ...]
+    value: FlowExpr
+
+
+# Items of a module.
+
+
+@frozen(slots=True)
+class Item(Node):
+    """Base of items. `doc` is the text of the `///` lines before it, without the slashes."""
+
+    doc: str = field(kw_only=True, default="", eq=False)
+    public: bool = field(kw_only=True, default=False)
+
+
+@frozen(slots=True)
+class ImportItem(Item):
+    """`import html;`, `import "lib/x.dnd" as x;` (`relative`): `path` is the text, `alias` may be missing."""
+
+    path: str
+    relative: bool
+    alias: Name | None
+
+
+@frozen(slots=True)
+class ConfigItem(Item):
+    """`config name: T = default;`."""
+
+    name: Name
+    type: TypeExpr
+    default: Expr | None
+
+
+@frozen(slots=True)
+class EndpointItem(Item):
+    """`endpoint service = http(service_url);`: `driver` names the communication module."""
+
+    name: Name
+    driver: Name
+    args: tuple[Arg, ...]
+
+
+@frozen(slots=True)
+class ConstItem(Item):
+    """`const name: T = value;`."""
+
+    name: Name
+    type: TypeExpr
+    value: Expr
+
+
+@frozen(slots=True)
+class TypeParam(Node):
+    """`T` or `T: ord`; bounds are `eq ord hash num data`, joined by `+`."""
+
+    name: Name
+    bounds: tuple[Name, ...]
+
+
+@frozen(slots=True)
+class FieldDecl(Node):
+    """`name: T` of a record."""
+
+    name: Name
+    type: TypeExpr
+
+
+@frozen(slots=True)
+class RecordItem(Item):
+    """`record Line { time: i64, level: str }`."""
+
+    name: Name
+    type_params: tuple[TypeParam, ...]
+    fields: tuple[FieldDecl, ...]
+
+
+@frozen(slots=True)
+class VariantDecl(Node):
+    """`circle(f64)` or `point` of an enum."""
+
+    name: Name
+    payload: tuple[TypeExpr, ...]
+
+
+@frozen(slots=True)
+class EnumItem(Item):
+    """`enum Shape { circle(f64), point }`."""
+
+    name: Name
+    type_params: tuple[TypeParam, ...]
+    variants: tuple[VariantDecl, ...]
+
+
+@frozen(slots=True)
+class Param(Node):
+    """`inout name: T = default` of a helper function."""
+
+    name: Name
+    type: TypeExpr
+    inout: bool
+    default: Expr | None
+
+
+@frozen(slots=True)
+class FnItem(Item):
+    """`fn name[T: ord](params) -> R { ... }`; a body `= expr;` stands as a block of one `return`.
+
+    `intrinsic` functions have no body: the compiler knows them (standard library only).
+    """
+
+    name: Name
+    type_params: tuple[TypeParam, ...]
+    params: tuple[Param, ...]
+    result: TypeExpr | None
+    body: Block | None
+
+
+@frozen(slots=True)
+class Port(Node):
+    """A parameter or output of a function, composition or communication function: a name and a flow type."""
+
+    name: Name
+    type: TypeExpr
+
+
+@frozen(slots=True)
+class FunctionItem(Item):
+    """`function name(params) => (outputs) { ... }`; `= expr;` stands as `expression` with an empty body."""
+
+    name: Name
+    params: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    body: Block | None
+    expression: Expr | None
+
+
+@frozen(slots=True)
+class CommunicationItem(Item):
+    """`communication name(params) => (outputs);`: done by the Python driver beside the module."""
+
+    name: Name
+    params: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@frozen(slots=True)
+class CompositionItem(Item):
+    """`composition name(params) => (outputs) { ... }`."""
+
+    name: Name
+    params: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    body: tuple[FlowStmt, ...]
+
+
+@frozen(slots=True)
+class ErrorItem(Item):
+    """An item that did not parse; a diagnostic has been given. `name` is known if the header was readable."""
+
+    name: Name | None
+
+
+@frozen(slots=True)
+class Module(Node):
+    """One file. `doc` is the text of leading `//!` lines."""
+
+    file: str
+    items: tuple[Item, ...]
+    doc: str = field(default="", eq=False)
