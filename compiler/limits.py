@@ -1,0 +1,22 @@
+"""The numbers that the reference interpreter, native code and the encodings must agree on.
+
+They are part of the language's meaning or of the image interface, so they stand in one place and are never tuned.
+"""
+
+# Nested calls of functions that belong to a cycle of the call graph; one more is `trap.depth`.
+CALL_DEPTH = 1000
+
+# Arrays inside arrays (through any other types) in one encoded value; deeper is refused by every reader and writer.
+VALUE_DEPTH = 100
+
+# Elements of an array whose elements encode to nothing: no length in the data bounds such a count.
+EMPTY_ELEMENTS = 1 << 20
+
+# Notes of one instance; further ones are dropped and counted in a last note.
+NOTE_COUNT = 1000
+NOTE_BYTES = 64 * 1024
+
+
+def dropped_note(dropped: int) -> str:
+    """The text of the last note when `dropped` notes did not fit."""
+    return f"{dropped} further notes were dropped"
