@@ -56,7 +56,12 @@ class EndpointSource:
     name: str
 
 
-Source = InputSource | NodeSource | ConstSource | ConfigSource | EndpointSource
+@frozen(slots=True)
+class EmptySource:
+    """No item: what an `optional` parameter gets that a call leaves out."""
+
+
+Source = InputSource | NodeSource | ConstSource | ConfigSource | EndpointSource | EmptySource
 
 
 @frozen(slots=True)

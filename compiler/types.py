@@ -16,7 +16,7 @@ class Type:
 
 @frozen(slots=True)
 class Basic(Type):
-    """A type without parts: `unit bool i8..i64 u8..u64 f32 f64 str bytes secret never`."""
+    """A type without parts: `unit bool i8..i64 u8..u64 f32 f64 str bytes secret never error`."""
 
     name: str
 
@@ -88,6 +88,50 @@ class SetRef(Type):
 
 
 @frozen(slots=True)
+class TypeVar(Type):
+    """A type parameter inside a generic declaration: `owner` is the qualified name of what declares it."""
+
+    owner: str
+    name: str
+    bounds: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@frozen(slots=True)
+class InferVar(Type):
+    """A type not known yet while a body is checked; `kind` is `any`, `int` or `float` (of a literal)."""
+
+    id: int
+    kind: str = "any"
+
+    def __str__(self) -> str:
+        return {"any": "_", "int": "integer", "float": "float"}[self.kind]
+
+
+@frozen(slots=True)
+class Fn(Type):
+    """The type of a function-valued parameter of a helper."""
+
+    params: tuple[Type, ...]
+    result: Type
+
+    def __str__(self) -> str:
+        return f"fn({', '.join(map(str, self.params))}) -> {self.result}"
+
+
+@frozen(slots=True)
+class Anon(Type):
+    """The type of an anonymous record `{a: x}`: for encoding only, never in a signature."""
+
+    fields: tuple[tuple[str, Type], ...]
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(f"{name}: {t}" for name, t in self.fields) + "}"
+
+
+@frozen(slots=True)
 class RecordDef:
     """The fields of a record, in order of declaration."""
 
@@ -115,6 +159,8 @@ STR = Basic("str")
 BYTES = Basic("bytes")
 SECRET = Basic("secret")
 NEVER = Basic("never")
+# The type of what has been reported already: agrees with everything, so that no mistake causes a second one.
+ERROR = Basic("error")
 
 INT_BITS = {f"{sign}{bits}": bits for sign in "iu" for bits in (8, 16, 32, 64)}
 FLOAT_BITS = {"f32": 32, "f64": 64}

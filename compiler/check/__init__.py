@@ -1,0 +1,154 @@
+"""From syntax trees to a checked program: names, types, cardinalities. The front of this stage is `check`."""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+from dandc.compiler.check.bodies import check_fn, check_kernel
+from dandc.compiler.check.body import Want
+from dandc.compiler.check.captures import captures, walk
+from dandc.compiler.check.declare import declare
+from dandc.compiler.check.flows import (
+    FAILURE,
+    KernelFacts,
+    check_composition,
+    config_name,
+    constant,
+)
+from dandc.compiler.check.report import simple
+from dandc.compiler.check.symbols import CompositionDecl, SourceModule, World
+from dandc.compiler.check.types import define_type
+from dandc.compiler.flow import (
+    CompositionNode,
+    Config,
+    ConfigSource,
+    ConstSource,
+    Endpoint,
+    Graph,
+    Source,
+)
+from dandc.compiler.typed import TEmit, TKernel
+from dandc.compiler.types import ERROR, STR
+from dandc.lang import tree
+from dandc.lang.diagnostics import Diagnostic, Label, Sink
+
+__all__ = ["Checked", "SourceModule", "World", "check"]
+
+
+@frozen
+class Checked:
+    """A checked program. `kernels` are those that some graph of the root module's compositions reaches, by name."""
+
+    root: str
+    world: World
+    graphs: Mapping[str, Graph]
+    kernels: Mapping[str, TKernel]
+    facts: Mapping[str, KernelFacts]
+    configs: tuple[Config, ...]
+    endpoints: tuple[Endpoint, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the program must not run."""
+        return any(d.severity == "error" for d in self.diagnostics)
+
+
+def check(modules: Mapping[str, SourceModule], root: str) -> Checked:
+    """Check all that the user's modules declare. `modules` are closed under import and contain `prelude`."""
+    sink = Sink()
+    world = World(sink, check_fn=check_fn)
+    declare(world, dict(modules))
+    define_type(world, FAILURE, world.table)
+    for name, fn in world.fns.items():
+        if not fn.scope.module.trusted:
+            world.typed_fn(name)
+    facts = {}
+    for name, kernel in world.kernels.items():
+        if isinstance(kernel.item, tree.FunctionItem):
+            typed = check_kernel(world, kernel)
+            world.checked_kernels[name] = typed
+            facts[name] = KernelFacts(captures(world, typed), _unkeyed(typed))
+    configs, endpoints = _configs(world, root), _endpoints(world, root)
+    graphs = {name: check_composition(world, c, facts, root) for name, c in world.compositions.items()}
+    _check_recursion(world, graphs)
+    ordered = tuple(sorted(sink.diagnostics, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
+    return Checked(root, world, graphs, world.checked_kernels, facts, configs, endpoints, ordered)
+
+
+def _unkeyed(kernel: TKernel) -> frozenset[int]:
+    return frozenset(n.output for n in walk(kernel.body) if isinstance(n, TEmit) and n.key is None)
+
+
+def _constant_context(world: World, scope_name: str) -> CompositionDecl:
+    """Constants of headers are checked like those of a composition without parameters."""
+    scope = world.scopes[scope_name]
+    empty = tree.CompositionItem(scope.module.tree.span, tree.Name(scope.module.tree.span, ""), (), (), ())
+    return CompositionDecl(scope_name, scope, empty, (), ())
+
+
+def _configs(world: World, root: str) -> tuple[Config, ...]:
+    configs = []
+    for name, decl in world.configs.items():
+        default = None
+        if decl.item.default is not None and decl.type != ERROR:
+            want = Want(decl.type, Label(decl.item.type.span, "the declared type"))
+            encoded = constant(world, _constant_context(world, decl.scope.name), decl.item.default, want)
+            default = encoded[1] if encoded else None
+        if decl.type != ERROR:
+            define_type(world, decl.type, world.table)
+        configs.append(Config(config_name(world, root, name), decl.type, default, decl.item.name.span))
+    return tuple(configs)
+
+
+def _endpoints(world: World, root: str) -> tuple[Endpoint, ...]:
+    endpoints = []
+    for name, decl in world.endpoints.items():
+        if decl.type == ERROR:
+            continue
+        base = _endpoint_base(world, decl.scope.name, decl.item, root)
+        if base is not None:
+            endpoints.append(Endpoint(config_name(world, root, name), decl.module, base, decl.item.span))
+    return tuple(endpoints)
+
+
+def _endpoint_base(world: World, scope: str, item: tree.EndpointItem, root: str) -> Source | None:
+    if len(item.args) != 1 or item.args[0].name is not None:
+        world.sink.add(
+            simple("C0422", f"the endpoint `{item.name.text}` needs one address", item.span, "one argument is needed")
+        )
+        return None
+    value = item.args[0].value
+    if isinstance(value, tree.NameExpr):
+        symbol = world.scopes[scope].names.get(value.name.text)
+        if symbol is not None and symbol.kind == "config":
+            config = world.configs[symbol.name]
+            if config.type != STR and config.type != ERROR:
+                label = Label(config.item.type.span, "declared here")
+                world.sink.add(
+                    simple(
+                        "C0422", "the address of an endpoint is a `str`", value.span, f"this is `{config.type}`", label
+                    )
+                )
+            return ConfigSource(config_name(world, root, symbol.name))
+    encoded = constant(world, _constant_context(world, scope), value, Want(STR))
+    return ConstSource(encoded[1]) if encoded else None
+
+
+def _check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
+    """A composition that runs itself would never end: compositions form a DAG as well."""
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            item = world.compositions[name].item
+            way = " -> ".join(n.rsplit(".", 1)[-1] for n in (*path[path.index(name) :], name))
+            world.sink.add(simple("C0415", f"the composition `{item.name.text}` runs itself", item.name.span, way))
+            done.update(path)
+        elif name not in done:
+            for node in graphs[name].nodes:
+                if isinstance(node, CompositionNode):
+                    visit(node.graph, (*path, name))
+            done.add(name)
+
+    for name in graphs:
+        visit(name, ())

@@ -1,0 +1,199 @@
+"""The state while one body is checked: locals in scope, inference variables, what waits for the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import Factory, define, frozen
+from dandc.compiler.check import report
+from dandc.compiler.check.infer import Unifier, map_type
+from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, World
+from dandc.compiler.check.types import lookup, satisfies
+from dandc.compiler.typed import Local, TExpr, TPort
+from dandc.compiler.types import ERROR, InferVar, Type, TypeVar, int_range, is_int
+from dandc.lang.diagnostics import Diagnostic, Fix, Label
+from dandc.lang.spans import Span
+
+
+@frozen
+class Want:
+    """The type that is expected at a place, and where the expectation came from."""
+
+    type: Type
+    origin: Label | None = None
+
+
+@define(eq=False)
+class LambdaFrame:
+    """A lambda being checked: which locals are its own, which it takes from outside."""
+
+    own: set[int] = Factory(set)
+    captures: list[Local] = Factory(list)
+
+
+@define(eq=False)
+class Body:
+    """One function body under check.
+
+    `kernel_outputs` is None in helpers; `result` is the declared result of a helper. Scopes are innermost last.
+    """
+
+    world: World
+    scope: Scope
+    type_params: dict[str, TypeVar]
+    result: Type
+    result_origin: Label | None
+    kernel_outputs: tuple[TPort, ...] | None
+    unifier: Unifier = Factory(Unifier)
+    scopes: list[dict[str, Local]] = Factory(lambda: [{}])
+    lambdas: list[LambdaFrame] = Factory(list)
+    loops: int = 0
+    _literals: list[tuple[Type, int, Span]] = Factory(list)
+    _bounds: list[tuple[Type, str, Span, str]] = Factory(list)
+    _open: list[tuple[Type, Span, str]] = Factory(list)
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        """Give a diagnostic."""
+        self.world.sink.add(diagnostic)
+
+    def declare(self, name: str, t: Type, kind: str, span: Span) -> Local:
+        """A new local in the innermost scope."""
+        local = Local(name, t, kind, span)
+        known = self.scopes[-1].get(name)
+        if known is not None and name != "_":
+            self.report(report.duplicate(name, span, known.span, "local"))
+        self.scopes[-1][name] = local
+        if self.lambdas:
+            self.lambdas[-1].own.add(id(local))
+        return local
+
+    def find(self, name: str) -> Local | None:
+        """The local called `name`; inside a lambda it is noted as captured."""
+        for scope in reversed(self.scopes):
+            if name in scope:
+                self._capture(scope[name])
+                return scope[name]
+        return None
+
+    def _capture(self, local: Local) -> None:
+        for frame in reversed(self.lambdas):
+            if id(local) in frame.own:
+                return
+            if all(known is not local for known in frame.captures):
+                frame.captures.append(local)
+
+    def symbol(self, name: str) -> Symbol | None:
+        """What `name` means outside the body."""
+        return lookup(self.world, self.scope, name)
+
+    def names_in_scope(self) -> list[str]:
+        """All names that could stand here, for suggestions."""
+        locals_ = [n for scope in self.scopes for n in scope]
+        prelude = self.world.scopes.get(PRELUDE)
+        return [*locals_, *self.scope.names, *(prelude.names if prelude else ())]
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A block: its locals end with it."""
+        self.scopes.append({})
+        try:
+            yield
+        finally:
+            self.scopes.pop()
+
+    @contextmanager
+    def elsewhere(self, scope: Scope) -> Iterator[None]:
+        """Check an expression that stands in another module (a default) with none of our locals."""
+        kept = self.scope, self.scopes, self.type_params
+        self.scope, self.scopes, self.type_params = scope, [{}], {}
+        try:
+            yield
+        finally:
+            self.scope, self.scopes, self.type_params = kept
+
+    def literal(self, t: Type, value: int, span: Span) -> None:
+        """Remember to test that the literal `value` fits what `t` turns out to be."""
+        self._literals.append((t, value, span))
+
+    def bound(self, t: Type, bound: str, span: Span, what: str) -> None:
+        """Remember to test that `t` has `bound`; `what` needs it."""
+        self._bounds.append((t, bound, span, what))
+
+    def must_be_known(self, t: Type, span: Span, what: str) -> None:
+        """Remember to test that `t` is known at the end."""
+        self._open.append((t, span, what))
+
+    def show(self, t: Type) -> Type:
+        """`t` as far as it is known, for messages."""
+        return self.unifier.zonk(t)
+
+    def expect(self, value: TExpr, want: Want | None, fixes: tuple[Fix, ...] = ()) -> TExpr:
+        """Report if `value` does not have the wanted type."""
+        if want is not None and not self.unifier.unify(want.type, value.type):
+            self.report(report.mismatch(self.show(want.type), self.show(value.type), value.span, want.origin, fixes))
+        return value
+
+    def finish(self) -> dict[int, Type]:
+        """Settle everything that waited: defaults of literals, their ranges, bounds, open types."""
+        for t, _, _ in self._literals:
+            variable = self.unifier.shallow(t)
+            if isinstance(variable, InferVar):
+                self.unifier.default(variable)
+        solutions = dict(self.unifier.finish())
+        for t, value, span in self._literals:
+            self._check_literal(self.unifier.zonk(t), value, span)
+        for t, span, what in self._open:
+            if _has_open(self.unifier.zonk(t)):
+                self.report(
+                    report.simple(
+                        "T0305",
+                        f"the type of {what} is not known",
+                        span,
+                        "say the type",
+                        notes=(f"what is known is `{self.show(t)}`; write it after the name: `name: Type`",),
+                    )
+                )
+        for t, bound, span, what in self._bounds:
+            self._check_bound(self.unifier.zonk(t), bound, span, what)
+        return solutions
+
+    def _check_literal(self, t: Type, value: int, span: Span) -> None:
+        if is_int(t):
+            low, high = int_range(t)
+            if not low <= value <= high:
+                self.report(
+                    report.simple(
+                        "T0306",
+                        f"{value} does not fit `{t}`",
+                        span,
+                        f"outside {low}..{high}",
+                        notes=(f"`{t}` holds the integers from {low} to {high}",),
+                    )
+                )
+
+    def _check_bound(self, t: Type, bound: str, span: Span, what: str) -> None:
+        if _has_open(t) or satisfies(self.world, t, bound):
+            return
+        meaning = {
+            "eq": "be compared with `==`",
+            "ord": "be ordered",
+            "hash": "be hashed",
+            "num": "be computed with",
+            "data": "be encoded",
+        }[bound]
+        self.report(
+            report.simple(
+                "T0307", f"{what} needs `{bound}`, which `{t}` does not have", span, f"`{t}` cannot {meaning}"
+            )
+        )
+
+
+def _has_open(t: Type) -> bool:
+    found = False
+
+    def leaf(part: Type) -> Type:
+        nonlocal found
+        found = found or isinstance(part, InferVar)
+        return part
+
+    map_type(t, leaf)
+    return found and t != ERROR

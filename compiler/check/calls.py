@@ -1,0 +1,692 @@
+"""Calls: helpers, methods, records, variants, conversions, function-valued parameters."""
+
+from collections.abc import Mapping
+
+from attrs import evolve, frozen
+from dandc.compiler.check import exprs, report
+from dandc.compiler.check.body import Body, LambdaFrame, Want
+from dandc.compiler.check.infer import substitute
+from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
+from dandc.compiler.check.types import (
+    BASIC,
+    head_of,
+    member_of,
+    record_fields,
+    resolve_type,
+    variants_of,
+)
+from dandc.compiler.typed import (
+    Local,
+    TCall,
+    TCallValue,
+    TConvert,
+    TExpr,
+    TField,
+    TIndex,
+    TLambda,
+    TLocal,
+    TMake,
+    TSetOp,
+    TUpdate,
+    TVariant,
+)
+from dandc.compiler.types import (
+    ERROR,
+    I64,
+    Array,
+    Basic,
+    Fn,
+    InferVar,
+    Named,
+    Option,
+    Result,
+    SetRef,
+    Type,
+    TypeVar,
+    is_float,
+    is_int,
+)
+from dandc.lang import tree
+from dandc.lang.diagnostics import Fix, Label
+from dandc.lang.spans import Span
+
+KIND_WORDS = {
+    "module": "module",
+    "type": "type",
+    "fn": "helper function",
+    "kernel": "function",
+    "composition": "composition",
+    "communication": "communication function",
+    "config": "config",
+    "endpoint": "endpoint",
+    "const": "constant",
+    "variant": "variant",
+}
+VARIANTS = ("none", "some", "ok", "err")
+
+
+@frozen
+class Callee:
+    """A parameter list to match arguments against: of a helper or a record."""
+
+    name: str
+    params: tuple[ParamInfo, ...]
+    types: tuple[Type, ...]
+    span: Span
+
+
+def path_symbol(body: Body, expr: tree.Expr) -> Symbol | None:
+    """The module or type that `expr` names, None if it is a value (or nothing)."""
+    match expr:
+        case tree.NameExpr(name=name):
+            if any(name.text in scope for scope in body.scopes):
+                return None
+            symbol = body.symbol(name.text)
+            return symbol if symbol is not None and symbol.kind in ("module", "type") else None
+        case tree.FieldExpr(base=base, name=name):
+            module = path_symbol(body, base)
+            if module is not None and module.kind == "module":
+                inside = body.world.scopes[module.name].names.get(name.text)
+                return inside if inside is not None and inside.kind == "type" else None
+    return None
+
+
+def module_member(body: Body, module: Symbol, name: tree.Name) -> Symbol | None:
+    """A public name of a module, reported if missing."""
+    return member_of(body.world, body.scope, module, name)
+
+
+def check_call(body: Body, expr: tree.CallExpr, want: Want | None) -> TExpr:
+    """A call of anything."""
+    callee, type_args = expr.callee, ()
+    if isinstance(callee, tree.IndexExpr) and _takes_type_args(body, callee.base):
+        callee, type_args = callee.base, callee.items
+    match callee:
+        case tree.NameExpr(name=name):
+            return _call_name(body, expr, name, type_args, want)
+        case tree.FieldExpr(base=base, name=name):
+            symbol = path_symbol(body, base)
+            if symbol is not None and symbol.kind == "module":
+                found = module_member(body, symbol, name)
+                return _call_symbol(body, expr, found, name, type_args, want) if found else _skip(body, expr)
+            if symbol is not None:
+                return enum_variant(body, symbol, name, expr.args, expr, want)
+            return _call_method(body, expr, base, name, type_args, want)
+    value = exprs.infer(body, callee)
+    if value.type != ERROR:
+        body.report(report.simple("T0318", "this cannot be called", callee.span, f"this is `{body.show(value.type)}`"))
+    return _skip(body, expr)
+
+
+def _takes_type_args(body: Body, base: tree.Expr) -> bool:
+    """Whether `base[...]` in front of a call means type arguments: it names something that is not a local value."""
+    match base:
+        case tree.NameExpr(name=name):
+            return not any(name.text in scope for scope in body.scopes)
+        case tree.FieldExpr():
+            return True
+    return False
+
+
+def _skip(body: Body, expr: tree.CallExpr) -> TExpr:
+    """After a report: still look for mistakes in the arguments."""
+    for arg in expr.args:
+        if not isinstance(arg.value, tree.LambdaExpr):
+            exprs.infer(body, arg.value)
+    return exprs.error(expr.span)
+
+
+def _call_name(
+    body: Body, expr: tree.CallExpr, name: tree.Name, type_args: tuple[tree.Expr, ...], want: Want | None
+) -> TExpr:
+    local = body.find(name.text)
+    if local is not None:
+        return _call_local(body, expr, local)
+    if name.text in BASIC and body.symbol(name.text) is None:
+        return _convert(body, expr, BASIC[name.text])
+    symbol = body.symbol(name.text)
+    if symbol is None:
+        body.report(report.unknown_name(name.text, name.span, body.names_in_scope(), "function"))
+        return _skip(body, expr)
+    return _call_symbol(body, expr, symbol, name, type_args, want)
+
+
+def _call_local(body: Body, expr: tree.CallExpr, local: Local) -> TExpr:
+    t = body.unifier.shallow(local.type)
+    if not isinstance(t, Fn):
+        if t != ERROR:
+            body.report(
+                report.simple(
+                    "T0318",
+                    f"`{local.name}` cannot be called",
+                    expr.callee.span,
+                    f"this is `{body.show(t)}`",
+                    Label(local.span, "declared here"),
+                )
+            )
+        return _skip(body, expr)
+    if len(expr.args) != len(t.params):
+        body.report(
+            report.argument_count(
+                local.name, _count(len(t.params)), len(expr.args), expr.span, Label(local.span, "declared here")
+            )
+        )
+        return exprs.error(expr.span)
+    args = tuple(exprs.check_expr(body, a.value, Want(p)) for a, p in zip(expr.args, t.params, strict=True))
+    return TCallValue(t.result, expr.span, local, args)
+
+
+def _count(n: int) -> str:
+    return "no arguments" if n == 0 else f"{n} argument{'' if n == 1 else 's'}"
+
+
+def _convert(body: Body, expr: tree.CallExpr, target: Basic) -> TExpr:
+    if not (is_int(target) or is_float(target)):
+        body.report(
+            report.simple("T0318", f"nothing converts to `{target}` by a call", expr.callee.span, "numeric types only")
+        )
+        return _skip(body, expr)
+    if len(expr.args) != 1 or expr.args[0].name is not None:
+        body.report(report.argument_count(target.name, "one argument", len(expr.args), expr.span, None))
+        return _skip(body, expr)
+    value = exprs.infer(body, expr.args[0].value)
+    body.bound(value.type, "num", value.span, f"the conversion to `{target}`")
+    return TConvert(target, expr.span, value)
+
+
+def _call_symbol(
+    body: Body,
+    expr: tree.CallExpr,
+    symbol: Symbol,
+    name: tree.Name,
+    type_args: tuple[tree.Expr, ...],
+    want: Want | None,
+) -> TExpr:
+    match symbol.kind:
+        case "fn":
+            return _call_fn(body, expr, body.world.fns[symbol.name], None, type_args, want)
+        case "type":
+            return _construct(body, expr, body.world.types[symbol.name], type_args, want)
+        case "variant":
+            return builtin_variant(body, name, expr.args, expr, want)
+        case "kernel" | "communication" | "composition":
+            body.report(
+                report.simple(
+                    "N0204",
+                    f"`{name.text}` is a {KIND_WORDS[symbol.kind]}; only a composition can call it",
+                    name.span,
+                    "not callable in a kernel",
+                    notes=("a helper that kernels call is written `fn`",),
+                )
+            )
+            return _skip(body, expr)
+    body.report(report.wrong_kind(name.text, name.span, KIND_WORDS[symbol.kind], "function"))
+    return _skip(body, expr)
+
+
+# Methods.
+
+
+def methods_of(body: Body, t: Type) -> dict[str, str]:
+    """The methods of values of `t`: name to qualified name."""
+    heads = (head_of(t), "*")
+    return {name: target for (head, name), target in body.world.methods.items() if head in heads}
+
+
+SET_METHODS = ("len", "is_empty", "values", "keys")
+
+
+def _call_method(
+    body: Body,
+    expr: tree.CallExpr,
+    base: tree.Expr,
+    name: tree.Name,
+    type_args: tuple[tree.Expr, ...],
+    want: Want | None,
+) -> TExpr:
+    receiver = exprs.infer(body, base)
+    t = body.unifier.shallow(receiver.type)
+    if isinstance(t, InferVar) and t.kind != "any":
+        body.unifier.default(t)
+        t = body.unifier.shallow(t)
+    if t == ERROR:
+        return _skip(body, expr)
+    if isinstance(t, InferVar):
+        body.report(
+            report.simple(
+                "T0305", "the type of this value is not known yet", base.span, "say its type where it is declared"
+            )
+        )
+        return _skip(body, expr)
+    if isinstance(t, SetRef):
+        return _set_method(body, expr, receiver, t, name)
+    methods = methods_of(body, t)
+    if name.text not in methods:
+        fields = [n for n, _ in record_fields(body.world, t) or ()] if isinstance(t, Named) else []
+        if name.text in fields:
+            body.report(report.simple("T0318", f"the field `{name.text}` cannot be called", name.span, "not a method"))
+        else:
+            body.report(report.unknown_member(f"`{body.show(t)}`", name.text, name.span, methods, "method"))
+        return _skip(body, expr)
+    decl = body.world.fns[body.world.methods.get((head_of(t), name.text), methods[name.text])]
+    return _call_fn(body, expr, decl, receiver, type_args, want)
+
+
+def _set_method(body: Body, expr: tree.CallExpr, receiver: TExpr, t: SetRef, name: tree.Name) -> TExpr:
+    if name.text not in SET_METHODS or (name.text == "keys" and t.key is None):
+        body.report(report.unknown_member(f"`{t}`", name.text, name.span, SET_METHODS, "method"))
+        return _skip(body, expr)
+    if expr.args:
+        body.report(report.argument_count(name.text, "no arguments", len(expr.args), expr.span, None))
+    results: dict[str, Type] = {
+        "len": I64,
+        "is_empty": Basic("bool"),
+        "values": Array(t.item),
+        "keys": Array(t.key or ERROR),
+    }
+    return TSetOp(results[name.text], expr.span, name.text, receiver)
+
+
+# Helpers.
+
+
+def instantiate(
+    body: Body, decl: FnDecl, bindings: Mapping[TypeVar, Type], span: Span
+) -> tuple[tuple[Type, ...], Type]:
+    """The parameter types and the result of `decl` under `bindings`; its bounds wait for the end of the body."""
+    for param, t in bindings.items():
+        for bound in param.bounds:
+            body.bound(t, bound, span, f"`{_short(decl.name)}`")
+        body.must_be_known(t, span, f"`{param.name}` of `{_short(decl.name)}`")
+    return tuple(substitute(p.type, bindings) for p in decl.params), substitute(decl.result, bindings)
+
+
+def _short(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
+def _call_fn(
+    body: Body,
+    expr: tree.CallExpr,
+    decl: FnDecl,
+    receiver: TExpr | None,
+    type_args: tuple[tree.Expr, ...],
+    want: Want | None,
+) -> TExpr:
+    bindings: dict[TypeVar, Type] = {p: body.unifier.fresh() for p in decl.type_params}
+    types, result = instantiate(body, decl, bindings, expr.span)
+    _bind_type_args(body, expr, decl, bindings, type_args)
+    callee = Callee(_short(decl.name), decl.params, types, decl.span)
+    if want is not None and type_args == () and any(isinstance(a.value, tree.LambdaExpr) for a in expr.args) is False:
+        _hint_result(body, result, want)
+    args = _arguments(body, expr, callee, receiver, decl)
+    if args is None:
+        return exprs.error(expr.span)
+    _check_exclusive(body, expr, decl.params, args)
+    return TCall(result, expr.span, decl.name, tuple(bindings.values()), args)
+
+
+def _hint_result(body: Body, result: Type, want: Want) -> None:
+    """Let the expected type settle type parameters that only the result mentions; a misfit is reported later."""
+    kept = dict(body.unifier.solutions)
+    if not body.unifier.unify(result, want.type):
+        body.unifier.solutions.clear()
+        body.unifier.solutions.update(kept)
+
+
+def _bind_type_args(
+    body: Body, expr: tree.CallExpr, decl: FnDecl, bindings: dict[TypeVar, Type], type_args: tuple[tree.Expr, ...]
+) -> None:
+    if not type_args:
+        return
+    if len(type_args) > len(bindings):
+        body.report(
+            report.simple(
+                "T0312",
+                f"`{_short(decl.name)}` has {len(bindings)} type parameters, but {len(type_args)} are given",
+                expr.callee.span,
+                "too many type arguments",
+                Label(decl.span, "declared here"),
+            )
+        )
+        return
+    for variable, arg in zip(bindings.values(), type_args, strict=False):
+        t = type_of_expr(body, arg)
+        body.unifier.unify(variable, t)
+
+
+def type_of_expr(body: Body, expr: tree.Expr) -> Type:
+    """The type that an expression in type-argument position means (`array[(i64, str)]` parses as an index)."""
+    as_type = _type_expr(expr)
+    if as_type is None:
+        body.report(report.simple("T0319", "this is not a type", expr.span, "a type is needed here"))
+        return ERROR
+    return resolve_type(body.world, body.scope, as_type, body.type_params)
+
+
+def _type_expr(expr: tree.Expr) -> tree.TypeExpr | None:
+    match expr:
+        case tree.NameExpr(name=name):
+            return tree.NamedType(expr.span, (name,))
+        case tree.FieldExpr(base=base, name=name):
+            inner = _type_expr(base)
+            if isinstance(inner, tree.NamedType) and not inner.args:
+                return tree.NamedType(expr.span, (*inner.path, name))
+        case tree.IndexExpr(base=base, items=items):
+            inner, args = _type_expr(base), [_type_expr(i) for i in items]
+            if isinstance(inner, tree.NamedType) and not inner.args and all(a is not None for a in args):
+                return evolve(inner, span=expr.span, args=tuple(a for a in args if a is not None))
+        case tree.TupleExpr(items=items):
+            args = [_type_expr(i) for i in items]
+            if all(a is not None for a in args):
+                return tree.TupleType(expr.span, tuple(a for a in args if a is not None))
+    return None
+
+
+# Arguments.
+
+
+def _arguments(
+    body: Body, expr: tree.CallExpr, callee: Callee, receiver: TExpr | None, decl: FnDecl
+) -> tuple[TExpr, ...] | None:
+    """One typed argument a parameter, or None after a report. Lambdas come last: the others say their types."""
+    slots = _match_arguments(body, expr, callee, receiver is not None)
+    if slots is None:
+        return None
+    args: list[TExpr | None] = [None] * len(callee.params)
+    if receiver is not None:
+        args[0] = _receiver(body, callee, receiver)
+    late = [i for i, s in slots.items() if isinstance(s.value, tree.LambdaExpr)]
+    for i in [*(i for i in slots if i not in late), *late]:
+        args[i] = _argument(body, callee.params[i], callee.types[i], slots[i].value, decl)
+    for i, param in enumerate(callee.params):
+        if args[i] is None:
+            args[i] = _default(body, param, callee.types[i], decl, expr.span)
+    return tuple(a for a in args if a is not None)
+
+
+def _receiver(body: Body, callee: Callee, receiver: TExpr) -> TExpr:
+    param = callee.params[0]
+    body.expect(receiver, Want(callee.types[0], Label(param.span, f"`{callee.name}` is declared for this")))
+    if param.inout:
+        check_place(body, receiver, f"`{callee.name}` changes it")
+    return receiver
+
+
+def _match_arguments(body: Body, expr: tree.CallExpr, callee: Callee, has_receiver: bool) -> dict[int, tree.Arg] | None:
+    names = [p.name for p in callee.params]
+    slots: dict[int, tree.Arg] = {}
+    position = first = 1 if has_receiver else 0
+    for arg in expr.args:
+        if arg.spread:
+            body.report(
+                report.simple(
+                    "T0304", "`..` belongs into a record update", arg.span, f"`{callee.name}` is not a record"
+                )
+            )
+            return None
+        if arg.name is None:
+            index, position = position, position + 1
+        elif arg.name.text in names[first:]:
+            index = names.index(arg.name.text)
+        else:
+            body.report(report.unknown_argument(callee.name, arg.name.text, names[first:], arg.name.span))
+            return None
+        if index >= len(names):
+            given = len(expr.args)
+            takes = _takes(callee, first)
+            body.report(report.argument_count(callee.name, takes, given, arg.span, Label(callee.span, "declared here")))
+            return None
+        if index in slots:
+            body.report(report.duplicate(names[index], arg.span, slots[index].span, "argument"))
+            return None
+        slots[index] = arg
+    for i, param in enumerate(callee.params[first:], first):
+        if i not in slots and param.default is None and not param.omittable:
+            body.report(
+                report.missing_argument(
+                    callee.name, param.name, body.show(callee.types[i]), expr.span, Label(param.span, "declared here")
+                )
+            )
+            return None
+    return slots
+
+
+def _takes(callee: Callee, first: int) -> str:
+    most = len(callee.params) - first
+    least = sum(1 for p in callee.params[first:] if p.default is None and not p.omittable)
+    return _count(most) if most == least else f"{least} to {most} arguments"
+
+
+def _argument(body: Body, param: ParamInfo, t: Type, value: tree.Expr, decl: FnDecl) -> TExpr:
+    origin = Label(param.span, f"`{param.name}` is declared here")
+    if param.omittable:
+        inner = body.unifier.shallow(t)
+        assert isinstance(inner, Option)
+        typed = exprs.check_expr(body, value, Want(inner.item, origin))
+        return TVariant(inner, typed.span, 1, (typed,))
+    typed = exprs.check_expr(body, value, Want(t, origin))
+    if param.inout:
+        check_place(body, typed, f"`{_short(decl.name)}` changes it")
+    return typed
+
+
+def _default(body: Body, param: ParamInfo, t: Type, decl: FnDecl, span: Span) -> TExpr:
+    if param.default is None:
+        return TVariant(t, span, 0, ())
+    with body.elsewhere(decl.scope):
+        return exprs.check_expr(body, param.default, Want(t))
+
+
+def check_place(body: Body, value: TExpr, why: str) -> None:
+    """Report unless `value` is a place that may be changed."""
+    root = place_root(value)
+    if root is None:
+        if value.type != ERROR:
+            body.report(
+                report.simple("T0320", "only a variable can be changed", value.span, f"{why}, but it is not a variable")
+            )
+        return
+    if body.lambdas and id(root) not in body.lambdas[-1].own:
+        body.report(
+            report.simple(
+                "T0320",
+                "a lambda cannot change what is outside",
+                value.span,
+                f"{why}",
+                Label(root.span, "declared outside"),
+            )
+        )
+        return
+    if not root.mutable:
+        word = "parameter" if root.kind == "param" else "`let`"
+        fix = Fix(
+            "declare it with `var`" if root.kind == "let" else "declare the parameter `inout`, or copy it into a `var`",
+            root.span,
+            f"var {root.name}",
+        )
+        body.report(
+            report.fixed(
+                "T0320",
+                f"`{root.name}` is a {word} and cannot be changed",
+                value.span,
+                why,
+                fix,
+                Label(root.span, "declared here"),
+            )
+        )
+
+
+def place_root(value: TExpr) -> Local | None:
+    """The local at the root of a place; None if `value` is not one."""
+    match value:
+        case TLocal(local=local):
+            return local
+        case TField(base=base):
+            return place_root(base)
+        case TIndex(base=base):
+            return place_root(base)
+    return None
+
+
+def _check_exclusive(body: Body, expr: tree.CallExpr, params: tuple[ParamInfo, ...], args: tuple[TExpr, ...]) -> None:
+    """What is changed by the call must not be seen by it in another way."""
+    changed = [place_root(a) for p, a in zip(params, args, strict=True) if p.inout]
+    for i, root in enumerate(changed):
+        if root is not None and any(root is other for other in changed[:i]):
+            body.report(
+                report.simple(
+                    "T0321", f"`{root.name}` is changed twice by one call", expr.span, "two parameters would share it"
+                )
+            )
+    for arg in args:
+        for captured in arg.captures if isinstance(arg, TLambda) else ():
+            if any(captured is root for root in changed):
+                body.report(
+                    report.simple(
+                        "T0321",
+                        f"`{captured.name}` is changed by the call that runs this lambda",
+                        arg.span,
+                        "reads what is being changed",
+                    )
+                )
+
+
+def check_lambda(body: Body, expr: tree.LambdaExpr, wanted: Fn, want: Want | None) -> TExpr:
+    """A lambda where a function type is wanted."""
+    if len(expr.params) != len(wanted.params):
+        origin = want.origin if want else None
+        body.report(report.argument_count("lambda", _count(len(wanted.params)), len(expr.params), expr.span, origin))
+        return exprs.error(expr.span)
+    frame = LambdaFrame()
+    body.lambdas.append(frame)
+    try:
+        with body.nested():
+            params = tuple(
+                body.declare(p.text, t, "param", p.span) for p, t in zip(expr.params, wanted.params, strict=True)
+            )
+            inner = exprs.check_expr(body, expr.body, Want(wanted.result))
+    finally:
+        body.lambdas.pop()
+    return TLambda(wanted, expr.span, params, inner, tuple(frame.captures))
+
+
+# Records and variants.
+
+
+def _construct(
+    body: Body, expr: tree.CallExpr, decl: TypeDecl, type_args: tuple[tree.Expr, ...], want: Want | None
+) -> TExpr:
+    name = _short(decl.name)
+    if decl.fields is None:
+        body.report(
+            report.simple(
+                "T0318",
+                f"`{name}` is an enum: name one of its variants",
+                expr.callee.span,
+                "not a record",
+                notes=(f"variants are {', '.join(f'`{name}.{v.name}`' for v in decl.variants or ())}",),
+            )
+        )
+        return _skip(body, expr)
+    args: dict[TypeVar, Type] = {p: body.unifier.fresh() for p in decl.params}
+    for variable, arg in zip(args.values(), type_args, strict=False):
+        body.unifier.unify(variable, type_of_expr(body, arg))
+    t = Named(decl.name, tuple(args.values()))
+    if want is not None:
+        body.unifier.unify(t, want.type)
+    types = {f.name: substitute(f.type, args) for f in decl.fields}
+    return _record_arguments(body, expr, decl, t, types)
+
+
+def _record_arguments(body: Body, expr: tree.CallExpr, decl: TypeDecl, t: Named, types: Mapping[str, Type]) -> TExpr:
+    name, fields = _short(decl.name), decl.fields or ()
+    spans = {f.name: f.span for f in fields}
+    names = list(types)
+    base: TExpr | None = None
+    values: dict[str, TExpr] = {}
+    for arg in expr.args:
+        if arg.spread:
+            base = exprs.check_expr(body, arg.value, Want(t))
+        elif arg.name is None:
+            body.report(
+                report.simple(
+                    "T0322",
+                    f"the fields of `{name}` must be named",
+                    arg.span,
+                    f"write `{names[0] if names else 'field'}: ...`",
+                    Label(decl.span, "declared here"),
+                )
+            )
+            exprs.infer(body, arg.value)
+        elif arg.name.text not in types:
+            body.report(report.unknown_member(f"`{name}`", arg.name.text, arg.name.span, names, "field"))
+        elif arg.name.text in values:
+            body.report(report.duplicate(arg.name.text, arg.name.span, values[arg.name.text].span, "field"))
+        else:
+            field = arg.name.text
+            values[field] = exprs.check_expr(
+                body, arg.value, Want(types[field], Label(spans[field], f"`{field}` is declared here"))
+            )
+    if base is not None:
+        return TUpdate(t, expr.span, base, tuple((names.index(n), v) for n, v in values.items()))
+    missing = [n for n in names if n not in values]
+    if missing:
+        if all(a.name is not None for a in expr.args):
+            body.report(
+                report.missing_argument(
+                    name, missing[0], body.show(types[missing[0]]), expr.span, Label(spans[missing[0]], "declared here")
+                )
+            )
+        return exprs.error(expr.span)
+    order = tuple(names.index(n) for n in values)
+    return TMake(t, expr.span, tuple(values[n] for n in names), order)
+
+
+def builtin_variant(
+    body: Body, name: tree.Name, args: tuple[tree.Arg, ...], expr: tree.CallExpr | None, want: Want | None
+) -> TExpr:
+    """`none`, `some(x)`, `ok(x)`, `err(e)`."""
+    u = body.unifier
+    t: Option | Result = Option(u.fresh()) if name.text in ("none", "some") else Result(u.fresh(), u.fresh())
+    if want is not None:
+        u.unify(t, want.type)
+    body.must_be_known(t, name.span, f"`{name.text}`")
+    return _variant(body, t, name, args, expr, None)
+
+
+def enum_variant(
+    body: Body,
+    symbol: Symbol,
+    name: tree.Name,
+    args: tuple[tree.Arg, ...],
+    expr: tree.CallExpr | None,
+    want: Want | None,
+) -> TExpr:
+    """`Shape.circle(r)` or `Shape.point`."""
+    decl = body.world.types[symbol.name]
+    if decl.variants is None:
+        body.report(report.unknown_member(f"type `{_short(decl.name)}`", name.text, name.span, (), "variant"))
+        return exprs.error(name.span)
+    t = Named(decl.name, tuple(body.unifier.fresh() for _ in decl.params))
+    if want is not None:
+        body.unifier.unify(t, want.type)
+    return _variant(body, t, name, args, expr, Label(decl.span, "declared here"))
+
+
+def _variant(
+    body: Body, t: Type, name: tree.Name, args: tuple[tree.Arg, ...], expr: tree.CallExpr | None, origin: Label | None
+) -> TExpr:
+    variants = variants_of(body.world, t) or ()
+    names = [n for n, _ in variants]
+    if name.text not in names:
+        body.report(report.unknown_member(f"`{body.show(t)}`", name.text, name.span, names, "variant"))
+        return exprs.error(name.span)
+    index = names.index(name.text)
+    payload = variants[index][1]
+    span = expr.span if expr else name.span
+    if len(args) != len(payload):
+        body.report(report.argument_count(name.text, _count(len(payload)), len(args), span, origin))
+        return exprs.error(span)
+    values = tuple(exprs.check_expr(body, a.value, Want(p, origin)) for a, p in zip(args, payload, strict=True))
+    return TVariant(t, span, index, values)

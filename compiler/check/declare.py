@@ -1,0 +1,230 @@
+"""First pass: collects the declarations of all modules and resolves the types of their headers."""
+
+from attrs import evolve
+from dandc.compiler.check import report
+from dandc.compiler.check.symbols import (
+    CompositionDecl,
+    ConfigDecl,
+    EndpointDecl,
+    FieldInfo,
+    FnDecl,
+    KernelDecl,
+    ParamInfo,
+    Scope,
+    SourceModule,
+    Symbol,
+    TypeDecl,
+    VariantInfo,
+    World,
+)
+from dandc.compiler.check.types import (
+    BOUNDS,
+    check_finite,
+    head_of,
+    resolve_port,
+    resolve_type,
+)
+from dandc.compiler.typed import TPort
+from dandc.compiler.types import ERROR, UNIT, Named, Option, Type, TypeVar
+from dandc.lang import tree
+from dandc.lang.spans import Span
+
+KINDS: dict[type, str] = {
+    tree.RecordItem: "type",
+    tree.EnumItem: "type",
+    tree.FnItem: "fn",
+    tree.ConstItem: "const",
+    tree.FunctionItem: "kernel",
+    tree.CommunicationItem: "communication",
+    tree.CompositionItem: "composition",
+    tree.ConfigItem: "config",
+    tree.EndpointItem: "endpoint",
+}
+
+
+def declare(world: World, modules: dict[str, SourceModule]) -> None:
+    """Fill `world` with everything that `modules` declare."""
+    for module in modules.values():
+        world.scopes[module.name] = Scope(module)
+    for scope in world.scopes.values():
+        _declare_names(world, scope)
+    for scope in world.scopes.values():
+        for item in scope.module.tree.items:
+            if isinstance(item, tree.RecordItem | tree.EnumItem):
+                _declare_type(world, scope, item)
+    for scope in world.scopes.values():
+        for item in scope.module.tree.items:
+            if isinstance(item, tree.RecordItem | tree.EnumItem):
+                _fill_type(world, scope, item)
+    for scope in world.scopes.values():
+        if not scope.module.trusted:
+            check_finite(world, scope)
+        for item in scope.module.tree.items:
+            _declare_item(world, scope, item)
+
+
+def _declare_names(world: World, scope: Scope) -> None:
+    for item in scope.module.tree.items:
+        if isinstance(item, tree.ImportItem):
+            _declare_import(world, scope, item)
+        elif isinstance(item, tree.FnItem) and _is_method(item):
+            continue
+        elif isinstance(item, tuple(KINDS)):
+            name = item.name
+            symbol = Symbol(KINDS[type(item)], scope.qualified(name.text), name.span, item.public)
+            _add_name(world, scope, name, symbol)
+
+
+def _add_name(world: World, scope: Scope, name: tree.Name, symbol: Symbol) -> None:
+    if name.text in scope.names:
+        world.sink.add(report.duplicate(name.text, name.span, scope.names[name.text].span))
+        return
+    scope.names[name.text] = symbol
+
+
+def _declare_import(world: World, scope: Scope, item: tree.ImportItem) -> None:
+    target = scope.module.imports.get(item.path)
+    if target is None:
+        return  # the loader has reported that it is not there
+    default = item.path.rsplit("/", 1)[-1].removesuffix(".dnd")
+    name = item.alias or tree.Name(item.span, default)
+    _add_name(world, scope, name, Symbol("module", target, item.span, public=False))
+
+
+def _is_method(item: tree.FnItem) -> bool:
+    return bool(item.params) and item.params[0].name.text == "self"
+
+
+def _type_params(world: World, owner: str, params: tuple[tree.TypeParam, ...]) -> tuple[TypeVar, ...]:
+    for param in params:
+        for bound in param.bounds:
+            if bound.text not in BOUNDS:
+                world.sink.add(report.unknown_name(bound.text, bound.span, BOUNDS, "bound"))
+    return tuple(TypeVar(owner, p.name.text, tuple(b.text for b in p.bounds)) for p in params)
+
+
+def _declare_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem) -> None:
+    name = scope.qualified(item.name.text)
+    if name not in world.types:
+        params = _type_params(world, name, item.type_params)
+        world.types[name] = TypeDecl(name, params, item.name.span, scope)
+
+
+def _fill_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem) -> None:
+    decl = world.types[scope.qualified(item.name.text)]
+    if decl.span != item.name.span:
+        return  # a duplicate, reported
+    params = {p.name: p for p in decl.params}
+    if isinstance(item, tree.RecordItem):
+        decl.fields = tuple(
+            FieldInfo(f.name.text, resolve_type(world, scope, f.type, params), f.span) for f in item.fields
+        )
+        _report_duplicates(world, [f.name for f in item.fields], "field")
+    else:
+        decl.variants = tuple(
+            VariantInfo(v.name.text, tuple(resolve_type(world, scope, t, params) for t in v.payload), v.span)
+            for v in item.variants
+        )
+        _report_duplicates(world, [v.name for v in item.variants], "variant")
+
+
+def _report_duplicates(world: World, names: list[tree.Name], what: str) -> None:
+    seen: dict[str, Span] = {}
+    for name in names:
+        if name.text in seen:
+            world.sink.add(report.duplicate(name.text, name.span, seen[name.text], what))
+        seen.setdefault(name.text, name.span)
+
+
+def _declare_item(world: World, scope: Scope, item: tree.Item) -> None:
+    match item:
+        case tree.FnItem():
+            _declare_fn(world, scope, item)
+        case tree.ConstItem():
+            t = resolve_type(world, scope, item.type, {})
+            name = scope.qualified(item.name.text)
+            world.fns.setdefault(name, FnDecl(name, scope, item, (), (), t, item.name.span))
+        case tree.FunctionItem() | tree.CommunicationItem():
+            _declare_kernel(world, scope, item)
+        case tree.CompositionItem():
+            name = scope.qualified(item.name.text)
+            params, outputs = _ports(world, scope, item)
+            world.compositions.setdefault(name, CompositionDecl(name, scope, item, params, outputs))
+        case tree.ConfigItem():
+            name = scope.qualified(item.name.text)
+            world.configs.setdefault(name, ConfigDecl(name, scope, item, resolve_type(world, scope, item.type, {})))
+        case tree.EndpointItem():
+            _declare_endpoint(world, scope, item)
+
+
+def _ports(
+    world: World, scope: Scope, item: tree.FunctionItem | tree.CommunicationItem | tree.CompositionItem
+) -> tuple[tuple[TPort, ...], tuple[TPort, ...]]:
+    _report_duplicates(world, [p.name for p in item.params], "parameter")
+    _report_duplicates(world, [p.name for p in item.outputs], "output")
+    return (
+        tuple(resolve_port(world, scope, p) for p in item.params),
+        tuple(resolve_port(world, scope, p) for p in item.outputs),
+    )
+
+
+def _declare_kernel(world: World, scope: Scope, item: tree.FunctionItem | tree.CommunicationItem) -> None:
+    name = scope.qualified(item.name.text)
+    if isinstance(item, tree.CommunicationItem) and not scope.module.trusted:
+        world.sink.add(
+            report.simple(
+                "N0206",
+                "communication functions are part of the standard library",
+                item.name.span,
+                "a program cannot declare its own",
+            )
+        )
+    params, outputs = _ports(world, scope, item)
+    world.kernels.setdefault(name, KernelDecl(name, scope, item, params, outputs))
+
+
+def _declare_fn(world: World, scope: Scope, item: tree.FnItem) -> None:
+    owner = scope.qualified(item.name.text)
+    if item.body is None and not scope.module.trusted:
+        world.sink.add(
+            report.simple("N0206", "intrinsic functions are part of the standard library", item.name.span, "no body")
+        )
+        item = evolve(item, body=tree.Block(item.span, ()))
+    type_params = _type_params(world, owner, item.type_params)
+    scope_params = {p.name: p for p in type_params}
+    params = tuple(_param(world, scope, p, scope_params) for p in item.params)
+    _report_duplicates(world, [p.name for p in item.params], "parameter")
+    result = resolve_type(world, scope, item.result, scope_params) if item.result else UNIT
+    name = owner
+    if _is_method(item):
+        head = head_of(params[0].type)
+        name = f"{scope.name}.{head.rsplit('.', 1)[-1]}.{item.name.text}"
+        known = world.methods.get((head, item.name.text))
+        if known is not None:
+            world.sink.add(report.duplicate(item.name.text, item.name.span, world.fns[known].span, "method"))
+        world.methods[head, item.name.text] = name
+    world.fns.setdefault(name, FnDecl(name, scope, item, type_params, params, result, item.name.span))
+
+
+def _param(world: World, scope: Scope, param: tree.Param, params: dict[str, TypeVar]) -> ParamInfo:
+    if isinstance(param.type, tree.OptionalType):
+        item = resolve_type(world, scope, param.type.item, params)
+        return ParamInfo(param.name.text, Option(item), param.inout, True, param.default, param.span)
+    t = resolve_type(world, scope, param.type, params, function_types=True)
+    return ParamInfo(param.name.text, t, param.inout, False, param.default, param.span)
+
+
+def _declare_endpoint(world: World, scope: Scope, item: tree.EndpointItem) -> None:
+    name = scope.qualified(item.name.text)
+    symbol = scope.names.get(item.driver.text)
+    t: Type = ERROR
+    module = ""
+    if symbol is None or symbol.kind != "module":
+        modules = [n for n, s in scope.names.items() if s.kind == "module"]
+        diagnostic = report.unknown_name(item.driver.text, item.driver.span, modules, "imported module")
+        world.sink.add(evolve(diagnostic, notes=(f"an endpoint needs its module: `import {item.driver.text};`",)))
+    elif f"{symbol.name}.Endpoint" not in world.types:
+        world.sink.add(report.wrong_kind(item.driver.text, item.driver.span, "module without endpoints", "driver"))
+    else:
+        module, t = symbol.name, Named(f"{symbol.name}.Endpoint")
+    world.endpoints.setdefault(name, EndpointDecl(name, scope, item, module, t))

@@ -1,0 +1,117 @@
+"""Whether patterns cover a type, and which of them can never match: the usual matrix algorithm.
+
+Source: L. Maranget, "Warnings for pattern matching", JFP 17(3), 2007. A row is a list of patterns; a column has a type.
+"""
+
+from collections.abc import Sequence
+
+from dandc.compiler.check.symbols import World
+from dandc.compiler.check.types import variants_of
+from dandc.compiler.typed import PBind, PLit, PTuple, PVariant, PWild, TPattern
+from dandc.compiler.types import BOOL, Array, Basic, SetRef, Tuple, Type, TypeVar
+
+Row = tuple[TPattern, ...]
+# A constructor: a variant number, a literal value, or () of a tuple.
+Head = object
+
+
+def missing(world: World, t: Type, patterns: Sequence[TPattern]) -> str | None:
+    """A value of `t`, in pattern syntax, that no pattern matches; None if all are covered."""
+    witness = _useful(world, [(p,) for p in patterns], (t,))
+    return witness[0] if witness is not None else None
+
+
+def unreachable(world: World, t: Type, arms: Sequence[tuple[TPattern, bool]]) -> list[int]:
+    """The arms that earlier ones without guard cover wholly; an arm is `(pattern, guarded)`."""
+    found, rows = [], []
+    for i, (pattern, guarded) in enumerate(arms):
+        if not _row_useful(world, rows, (pattern,), (t,)):
+            found.append(i)
+        if not guarded:
+            rows.append((pattern,))
+    return found
+
+
+def _heads(world: World, t: Type) -> dict[Head, tuple[str, tuple[Type, ...]]] | None:
+    """All constructors of `t` with a name and their parts; None if there is no end of them."""
+    if t == BOOL:
+        return {False: ("false", ()), True: ("true", ())}
+    if isinstance(t, Tuple):
+        return {(): ("", t.items)}
+    if isinstance(t, Basic | Array | TypeVar | SetRef):
+        return None
+    variants = variants_of(world, t)
+    if variants is None:
+        return None
+    return {i: (name, payload) for i, (name, payload) in enumerate(variants)}
+
+
+def _head(pattern: TPattern) -> tuple[Head, tuple[TPattern, ...]] | None:
+    match pattern:
+        case PVariant(variant=variant, args=args):
+            return variant, args
+        case PTuple(items=items):
+            return (), items
+        case PLit(value=value):
+            return value.value, ()
+    return None
+
+
+def _specialise(row: Row, head: Head, arity: int, types: tuple[Type, ...]) -> Row | None:
+    found = _head(row[0])
+    if found is None:
+        return tuple(PWild(t) for t in types[:arity]) + row[1:]
+    return found[1] + row[1:] if found[0] == head and type(found[0]) is type(head) else None
+
+
+def _useful(world: World, rows: list[Row], types: tuple[Type, ...]) -> list[str] | None:
+    """A row of values that no row of patterns matches."""
+    if not types:
+        return None if rows else []
+    heads = _heads(world, types[0])
+    used = {h[0] for r in rows if (h := _head(r[0])) is not None}
+    if heads is not None and set(heads) <= used:
+        for head, (name, parts) in heads.items():
+            inner = _matrix(rows, head, parts)
+            witness = _useful(world, inner, parts + types[1:])
+            if witness is not None:
+                return [_show(name, witness[: len(parts)], types[0]), *witness[len(parts) :]]
+        return None
+    rest = _useful(world, [r[1:] for r in rows if isinstance(r[0], PWild | PBind)], types[1:])
+    if rest is None:
+        return None
+    return [_example(heads, used, types[0]), *rest]
+
+
+def _matrix(rows: list[Row], head: Head, parts: tuple[Type, ...]) -> list[Row]:
+    specialised = (_specialise(r, head, len(parts), parts) for r in rows)
+    return [r for r in specialised if r is not None]
+
+
+def _example(heads: dict[Head, tuple[str, tuple[Type, ...]]] | None, used: set[Head], t: Type) -> str:
+    if not heads or not used:
+        return "_"
+    name, parts = next(v for k, v in heads.items() if k not in used)
+    return _show(name, ["_"] * len(parts), t)
+
+
+def _show(name: str, parts: list[str], t: Type) -> str:
+    return f"{name}({', '.join(parts)})" if parts or isinstance(t, Tuple) else name
+
+
+def _row_useful(world: World, rows: list[Row], row: Row, types: tuple[Type, ...]) -> bool:
+    """Whether some value matches `row` and none of `rows`."""
+    if not types:
+        return not rows
+    found = _head(row[0])
+    heads = _heads(world, types[0])
+    if found is not None:
+        parts = heads[found[0]][1] if heads is not None and found[0] in heads else ()
+        return _row_useful(world, _matrix(rows, found[0], parts), found[1] + row[1:], parts + types[1:])
+    used = {h[0] for r in rows if (h := _head(r[0])) is not None}
+    if heads is not None and set(heads) <= used:
+        return any(
+            _row_useful(world, _matrix(rows, head, parts), tuple(PWild(p) for p in parts) + row[1:], parts + types[1:])
+            for head, (_, parts) in heads.items()
+        )
+    return _row_useful(world, [r[1:] for r in rows if isinstance(r[0], PWild | PBind)], row[1:], types[1:])

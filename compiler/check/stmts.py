@@ -1,0 +1,400 @@
+"""Statements of bodies."""
+
+from collections.abc import Callable
+
+from dandc.compiler.check import calls, exprs, report
+from dandc.compiler.check.body import Body, Want
+from dandc.compiler.check.patterns import check_arms, check_pattern
+from dandc.compiler.check.types import satisfies
+from dandc.compiler.typed import (
+    PBind,
+    PWild,
+    TArm,
+    TAssign,
+    TBody,
+    TBreak,
+    TCall,
+    TContinue,
+    TEmit,
+    TEval,
+    TExpr,
+    TFail,
+    TForArray,
+    TForRange,
+    TForSet,
+    TIfStmt,
+    TIndex,
+    TLet,
+    TMatchStmt,
+    TNote,
+    TPattern,
+    TReturn,
+    TStmt,
+    TTry,
+    TWhile,
+)
+from dandc.compiler.types import (
+    BOOL,
+    BYTES,
+    ERROR,
+    I64,
+    STR,
+    U8,
+    UNIT,
+    Array,
+    InferVar,
+    Option,
+    Result,
+    SetRef,
+    Type,
+)
+from dandc.lang import tree
+from dandc.lang.diagnostics import Fix, Label
+
+
+def check_block(body: Body, block: tree.Block) -> TBody:
+    """The statements of a block in a scope of its own."""
+    with body.nested():
+        return check_statements(body, block.statements)
+
+
+def check_statements(body: Body, statements: tuple[tree.Stmt, ...]) -> TBody:
+    """Statements in the scope that is open."""
+    typed: list[TStmt] = []
+    for statement in statements:
+        if not isinstance(statement, tree.ErrorStmt):
+            typed.append(_RULES[type(statement)](body, statement))
+    return tuple(typed)
+
+
+def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
+    want = None
+    if stmt.type is not None:
+        t = calls.resolve_type(body.world, body.scope, stmt.type, body.type_params)
+        want = Want(t, Label(stmt.type.span, "the declared type"))
+    value = exprs.check_expr(body, stmt.value, want)
+    t = want.type if want else value.type
+    if isinstance(body.unifier.shallow(t), SetRef):
+        body.report(
+            report.simple("T0311", "an input set is not a value", stmt.value.span, "loop over it, or take `.values()`")
+        )
+        t = ERROR
+    if t == UNIT:
+        body.report(report.simple("T0326", "this gives no value", stmt.value.span, "nothing to name"))
+        t = ERROR
+    pattern = check_pattern(body, stmt.pattern, t, "var" if stmt.mutable else "let")
+    _irrefutable(body, pattern, stmt.pattern)
+    body.must_be_known(t, stmt.pattern.span, "this value")
+    return TLet(stmt.span, pattern, value)
+
+
+def _irrefutable(body: Body, pattern: TPattern, written: tree.Pattern) -> None:
+    from dandc.compiler.check.exhaustive import missing
+
+    t = body.show(pattern.type)
+    if pattern.type == ERROR or isinstance(t, InferVar) or isinstance(pattern, PBind | PWild):
+        return
+    witness = missing(body.world, t, [pattern])
+    if witness is not None:
+        body.report(
+            report.simple(
+                "T0324",
+                f"this pattern does not cover `{witness}`",
+                written.span,
+                "may not match",
+                notes=("use `match`",),
+            )
+        )
+
+
+def _assign(body: Body, stmt: tree.AssignStmt) -> TStmt:
+    place = exprs.infer(body, stmt.target)
+    calls.check_place(body, place, "this assigns to it")
+    if isinstance(place, TIndex) and body.unifier.shallow(place.base.type) == BYTES:
+        body.report(
+            report.simple(
+                "T0320", "the bytes of `bytes` cannot be assigned one by one", stmt.target.span, "use `array[u8]`"
+            )
+        )
+    origin = Label(stmt.target.span, f"this is `{body.show(place.type)}`")
+    if stmt.op in ("<<", ">>"):
+        value = exprs.check_expr(body, stmt.value, Want(I64))
+    else:
+        value = exprs.check_expr(body, stmt.value, Want(place.type, origin))
+    if stmt.op != "=":
+        exprs.arithmetic(body, stmt.op, place, value, stmt.span, stmt.target.span)
+    return TAssign(stmt.span, place, stmt.op, value)
+
+
+def _eval(body: Body, stmt: tree.ExprStmt) -> TStmt:
+    value = exprs.infer(body, stmt.value)
+    t = body.unifier.shallow(value.type)
+    if isinstance(value, TTry | TCall) or t in (UNIT, ERROR):
+        if isinstance(t, Result | Option) and not isinstance(value, TTry):
+            body.report(
+                report.fixed(
+                    "T0327",
+                    "this result is not looked at",
+                    stmt.value.span,
+                    f"a `{body.show(t)}` is dropped",
+                    Fix("fail with its error", stmt.value.span, "...?"),
+                )
+            )
+        elif isinstance(value, TCall) and t not in (UNIT, ERROR) and not _changes(body, value):
+            body.report(
+                report.simple("T0327", "this call does nothing", stmt.value.span, f"a `{body.show(t)}` is dropped")
+            )
+        return TEval(stmt.span, value)
+    body.report(
+        report.simple("T0327", "this expression does nothing", stmt.value.span, f"a `{body.show(t)}` is dropped")
+    )
+    return TEval(stmt.span, value)
+
+
+def _changes(body: Body, call: TCall) -> bool:
+    return any(p.inout for p in body.world.fns[call.fn].params)
+
+
+def _if(body: Body, stmt: tree.IfStmt) -> TStmt:
+    cond = exprs.check_expr(body, stmt.cond, Want(BOOL))
+    then = check_block(body, stmt.then)
+    match stmt.orelse:
+        case None:
+            orelse: TBody = ()
+        case tree.IfStmt():
+            orelse = (_if(body, stmt.orelse),)
+        case block:
+            orelse = check_block(body, block)
+    return TIfStmt(stmt.span, cond, then, orelse)
+
+
+def _match(body: Body, stmt: tree.MatchStmt) -> TStmt:
+    subject = exprs.infer(body, stmt.subject)
+
+    def value(arm: tree.ExprArm | tree.StmtArm) -> TBody:
+        assert isinstance(arm, tree.StmtArm)
+        return check_statements(body, arm.body.statements)
+
+    arms = check_arms(body, stmt.span, subject, stmt.arms, value)
+    return TMatchStmt(stmt.span, subject, tuple(TArm(a.pattern, a.guard, a.body) for a in arms))
+
+
+def _loop_body(body: Body, block: tree.Block) -> TBody:
+    body.loops += 1
+    try:
+        return check_statements(body, block.statements)
+    finally:
+        body.loops -= 1
+
+
+def _while(body: Body, stmt: tree.WhileStmt) -> TStmt:
+    cond = exprs.check_expr(body, stmt.cond, Want(BOOL))
+    with body.nested():
+        return TWhile(stmt.span, cond, _loop_body(body, stmt.body))
+
+
+def _for(body: Body, stmt: tree.ForStmt) -> TStmt:
+    if isinstance(stmt.iterable, tree.RangeExpr):
+        return _for_range(body, stmt, stmt.iterable)
+    items = _items_of(body, stmt.iterable)
+    if items is not None:
+        return _for_set(body, stmt, items, with_names=True)
+    iterable = exprs.infer(body, stmt.iterable)
+    t = body.unifier.shallow(iterable.type)
+    if isinstance(t, SetRef):
+        return _for_set(body, stmt, iterable, with_names=False)
+    return _for_array(body, stmt, iterable, t)
+
+
+def _items_of(body: Body, iterable: tree.Expr) -> TExpr | None:
+    """The set of `xs.items()`, if the iterable is that."""
+    match iterable:
+        case tree.CallExpr(callee=tree.FieldExpr(base=tree.NameExpr(name=root), name=name), args=()) if (
+            name.text == "items"
+        ):
+            local = body.find(root.text)
+            if local is not None and isinstance(body.unifier.shallow(local.type), SetRef):
+                return exprs.infer(body, iterable.callee.base)
+    return None
+
+
+def _for_range(body: Body, stmt: tree.ForStmt, expr: tree.RangeExpr) -> TStmt:
+    lo = exprs.check_expr(body, expr.lo, Want(I64))
+    hi = exprs.check_expr(body, expr.hi, Want(I64))
+    target = stmt.targets[0]
+    if len(stmt.targets) != 1 or not isinstance(target, tree.NamePattern | tree.WildcardPattern):
+        body.report(report.simple("T0323", "a range gives one integer at a time", target.span, "one name is needed"))
+    name = target.name.text if isinstance(target, tree.NamePattern) else "_"
+    with body.nested():
+        local = body.declare(name, I64, "let", target.span)
+        return TForRange(stmt.span, local, lo, hi, _loop_body(body, stmt.body))
+
+
+def _for_array(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStmt:
+    if not isinstance(t, Array) and t not in (BYTES, ERROR):
+        notes = ("text has no elements; loop over `s.to_bytes()` or `s.lines()`",) if t == STR else ()
+        body.report(
+            report.simple(
+                "T0328",
+                f"`{body.show(t)}` cannot be looped over",
+                iterable.span,
+                f"this is `{body.show(t)}`",
+                notes=notes,
+            )
+        )
+        t = ERROR
+    item = t.item if isinstance(t, Array) else U8 if t == BYTES else ERROR
+    if len(stmt.targets) > 2:
+        body.report(
+            report.simple(
+                "T0323", "an array gives values, or indices and values", stmt.targets[2].span, "one or two names"
+            )
+        )
+    with body.nested():
+        index = None
+        if len(stmt.targets) >= 2:
+            first = check_pattern(body, stmt.targets[0], I64)
+            index = first.local if isinstance(first, PBind) else None
+        pattern = check_pattern(body, stmt.targets[min(len(stmt.targets), 2) - 1], item)
+        _irrefutable(body, pattern, stmt.targets[-1])
+        return TForArray(stmt.span, index, pattern, iterable, _loop_body(body, stmt.body))
+
+
+def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: bool) -> TStmt:
+    t = body.unifier.shallow(iterable.type)
+    assert isinstance(t, SetRef)
+    shapes: dict[int, tuple[str, ...]] = {1: ("value",), 2: ("key", "value")}
+    if with_names:
+        shapes = {2: ("name", "value"), 3: ("key", "name", "value")}
+    roles = shapes.get(len(stmt.targets), ())
+    if not roles or ("key" in roles and t.key is None):
+        wanted = " or ".join(f"`{', '.join(s)}`" for s in shapes.values() if t.key is not None or "key" not in s)
+        body.report(report.simple("T0323", f"looping over `{t}` gives {wanted}", stmt.targets[0].span, "does not fit"))
+        return TForSet(stmt.span, None, None, PWild(ERROR), iterable, ())
+    types: dict[str, Type] = {"key": t.key or ERROR, "name": STR, "value": t.item}
+    with body.nested():
+        patterns = {r: check_pattern(body, p, types[r]) for r, p in zip(roles, stmt.targets, strict=True)}
+        for role, written in zip(roles, stmt.targets, strict=True):
+            _irrefutable(body, patterns[role], written)
+        inner = _loop_body(body, stmt.body)
+        return TForSet(stmt.span, patterns.get("key"), patterns.get("name"), patterns["value"], iterable, inner)
+
+
+def _return(body: Body, stmt: tree.ReturnStmt) -> TStmt:
+    if body.kernel_outputs is not None:
+        if stmt.value is not None:
+            body.report(
+                report.simple(
+                    "T0329",
+                    "a function gives its results with `emit`",
+                    stmt.value.span,
+                    "not returned",
+                    notes=(
+                        "`emit name <- value;` gives a value to the output `name`; a helper that returns is written `fn`",
+                    ),
+                )
+            )
+        return TReturn(stmt.span, None)
+    if stmt.value is None:
+        if body.unifier.shallow(body.result) != UNIT:
+            body.report(
+                report.simple(
+                    "T0301",
+                    f"expected `{body.show(body.result)}`, found nothing",
+                    stmt.span,
+                    "a value is needed",
+                    *([body.result_origin] if body.result_origin else []),
+                )
+            )
+        return TReturn(stmt.span, None)
+    value = exprs.check_expr(body, stmt.value, Want(body.result, body.result_origin))
+    return TReturn(stmt.span, value)
+
+
+def _jump(body: Body, stmt: tree.BreakStmt | tree.ContinueStmt) -> TStmt:
+    word = "break" if isinstance(stmt, tree.BreakStmt) else "continue"
+    if body.loops == 0:
+        body.report(report.simple("T0330", f"`{word}` is outside a loop", stmt.span, "no loop to act on"))
+    return TBreak(stmt.span) if word == "break" else TContinue(stmt.span)
+
+
+def _emit(body: Body, stmt: tree.EmitStmt) -> TStmt:
+    value_hint = None
+    outputs = body.kernel_outputs
+    names = [o.name for o in outputs or ()]
+    output = names.index(stmt.output.text) if stmt.output.text in names else -1
+    key = name = None
+    if outputs is None:
+        body.report(
+            report.simple(
+                "T0329",
+                "only a `function` can emit",
+                stmt.span,
+                "this is a helper",
+                notes=("return the value and emit it in the function",),
+            )
+        )
+    elif output < 0:
+        body.report(report.unknown_name(stmt.output.text, stmt.output.span, names, "output"))
+    else:
+        port = outputs[output]
+        value_hint = Want(port.item, Label(port.span, f"`{port.name}` is declared here"))
+        key = _emit_key(body, stmt, port.key, port.kind, Label(port.span, f"`{port.name}` is declared here"))
+    if stmt.name is not None:
+        name = exprs.check_expr(body, stmt.name, Want(STR))
+    value = exprs.check_expr(body, stmt.value, value_hint)
+    return TEmit(stmt.span, max(output, 0), key, name, value)
+
+
+def _emit_key(body: Body, stmt: tree.EmitStmt, key: Type | None, kind: str, origin: Label) -> TExpr | None:
+    if stmt.key is None:
+        return None
+    if key is None:
+        body.report(
+            report.simple(
+                "T0331",
+                f"`{stmt.output.text}` has no keys",
+                stmt.key.span,
+                "a key is given",
+                origin,
+                notes=("a set with keys is declared `set[K => T]`",),
+            )
+        )
+        exprs.infer(body, stmt.key)
+        return None
+    return exprs.check_expr(body, stmt.key, Want(key, origin))
+
+
+def _message(body: Body, stmt: tree.FailStmt | tree.NoteStmt) -> TStmt:
+    message = exprs.check_expr(body, stmt.message, Want(STR))
+    if isinstance(stmt, tree.NoteStmt):
+        return TNote(stmt.span, message)
+    if body.kernel_outputs is None:
+        body.report(
+            report.simple(
+                "T0329",
+                "only a `function` can `fail`",
+                stmt.span,
+                "this is a helper",
+                notes=("return `err(...)` and use `?` in the function",),
+            )
+        )
+    return TFail(stmt.span, message)
+
+
+_RULES: dict[type, Callable[..., TStmt]] = {
+    tree.LetStmt: _let,
+    tree.AssignStmt: _assign,
+    tree.ExprStmt: _eval,
+    tree.IfStmt: _if,
+    tree.MatchStmt: _match,
+    tree.WhileStmt: _while,
+    tree.ForStmt: _for,
+    tree.ReturnStmt: _return,
+    tree.BreakStmt: _jump,
+    tree.ContinueStmt: _jump,
+    tree.EmitStmt: _emit,
+    tree.FailStmt: _message,
+    tree.NoteStmt: _message,
+}
+__all__ = ["check_block", "check_statements", "satisfies"]
