@@ -1,1 +1,41 @@
-"""dandc."""
+"""The virtual machine: runs compiled programs. This is the front; everything else in here is private to it.
+
+    program = bundle.loads(data)
+    result = await run(program, "main", {"token": [InputItem(Secret("..."))]})
+
+`run.py` is where to start reading: it takes inputs in (`prepare.py`), interprets the flow graph (`graph.py`) with the
+calls of kernels (`compute.py`, sharded by `shards.py`, placed by `placement.py`) and of drivers (`communicate.py`), and
+`outcome.py` applies policies. Imports neither lark nor llvmlite, and httpx only when a program uses `http`.
+"""
+
+from dandc.vm.bundle import BundleError, dumps, loads
+from dandc.vm.drivers import CallContext, Driver, DriverFailureError, EndpointAddress
+from dandc.vm.failures import Fault, RunError
+from dandc.vm.limits import Limits, RunLimits
+from dandc.vm.placement import Placement, ShardResult
+from dandc.vm.prepare import InputItem
+from dandc.vm.run import OutputItem, RunResult, run
+from dandc.vm.secrets import Secret
+from dandc.vm.summary import Note
+
+__all__ = [
+    "BundleError",
+    "CallContext",
+    "Driver",
+    "DriverFailureError",
+    "EndpointAddress",
+    "Fault",
+    "InputItem",
+    "Limits",
+    "Note",
+    "OutputItem",
+    "Placement",
+    "RunError",
+    "RunLimits",
+    "RunResult",
+    "Secret",
+    "ShardResult",
+    "dumps",
+    "loads",
+    "run",
+]

@@ -1,0 +1,152 @@
+"""Runs a call of a communication function: decodes arguments, calls the driver, retries, and encodes answers.
+
+A bounded number of workers pulls instances from the batch; a limiter of the run stands in front of all drivers,
+because their own pools grow slow with many waiters. A request is never sent again but by the call's `retry`, and
+then only for failures that are safe to repeat or that `retry ... on` names.
+"""
+
+import random
+from collections.abc import Sequence
+
+import anyio
+from attrs import define
+
+from dandc.compiler.encoding import EncodingError, decode, encode
+from dandc.compiler.flow import CommunicationNode, OutputDecl, ParamDecl, Policies
+from dandc.compiler.keys import decode_key, encode_key
+from dandc.compiler.types import Type, TypeTable
+from dandc.vm.collect import Columns
+from dandc.vm.context import NodeResult, RunContext
+from dandc.vm.drivers import Driver, DriverFailureError, OutputItem
+from dandc.vm.items import ItemSet
+from dandc.vm.outcome import Outcome
+from dandc.vm.secrets import UnknownSecretError
+from dandc.vm.shards import Plan
+from dandc.vm.tasks import for_each
+
+_BACKOFF_FIRST_S = 0.05
+_BACKOFF_MOST_S = 5.0
+# A service may ask for patience; it may not park a run.
+_RETRY_AFTER_MOST_S = 30.0
+
+
+async def run_communication(
+    context: RunContext, node: CommunicationNode, plan: Plan, path: str, key_type: Type | None
+) -> NodeResult:
+    """The outputs of all instances; raises `NodeFailedError` for a fault that the call's policy does not take."""
+    outcome = Outcome(context, node, tuple(output.item for output in node.declared), plan, path, key_type)
+    call = _Call(context, node, context.drivers[node.module], plan, outcome)
+    await for_each(plan.count, context.limits.requests, call.instance)
+    return outcome.result()
+
+
+@define(slots=True)
+class _Call:
+    """One call at work."""
+
+    context: RunContext
+    node: CommunicationNode
+    driver: Driver
+    plan: Plan
+    outcome: Outcome
+
+    async def instance(self, number: int) -> None:
+        """Run one instance to its items or to a fault."""
+        try:
+            arguments = self._arguments(number)
+            outputs = await self._attempts(arguments)
+        except _FaultError as error:
+            self.outcome.fail(number, error.code, error.message, attempts=error.attempts)
+            return
+        types = self.context.program.types
+        for columns, declared, items in zip(self.outcome.columns, self.node.declared, outputs, strict=True):
+            columns.extend(_encode_items(declared, items, number, types))
+
+    def _arguments(self, number: int) -> tuple[object, ...]:
+        sets = self.plan.items(number, number + 1)
+        return tuple(
+            _decode_argument(param, items, self.context.program.types)
+            for param, items in zip(self.node.params, sets, strict=True)
+        )
+
+    async def _attempts(self, arguments: tuple[object, ...]) -> tuple[Sequence[OutputItem], ...]:
+        policies = self.node.policies
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(arguments)
+            except DriverFailureError as failure:
+                if attempt > policies.retry or not may_retry(policies, failure):
+                    raise _FaultError(failure.code, failure.message, attempt) from None
+                pause = backoff_s(attempt, failure.retry_after)
+            await anyio.sleep(pause)
+            attempt += 1
+
+    async def _attempt(self, arguments: tuple[object, ...]) -> tuple[Sequence[OutputItem], ...]:
+        seconds = (self.node.policies.timeout_ms or self.context.limits.request_ms) / 1000
+        operation = self.node.operation
+        async with self.context.requests:
+            with anyio.move_on_after(seconds) as scope:
+                try:
+                    return await self.driver.call(operation, arguments, self.context.call)
+                except UnknownSecretError as error:
+                    raise DriverFailureError("secret.unknown", str(error)) from None
+        assert scope.cancelled_caught
+        raise DriverFailureError(
+            f"{self.node.module}.timeout",
+            f"no complete answer within {seconds:g} s",
+            retryable=self.driver.repeatable(operation, arguments),
+            kinds=("timeout", "network"),
+        )
+
+
+class _FaultError(Exception):
+    """An instance that has failed for good."""
+
+    def __init__(self, code: str, message: str, attempts: int = 1) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.attempts = attempts
+
+
+def may_retry(policies: Policies, failure: DriverFailureError) -> bool:
+    """Whether the call may be tried again: what is safe, or what `retry ... on` names."""
+    if not policies.retry_on:
+        return failure.retryable
+    return any(condition in failure.kinds for condition in policies.retry_on)
+
+
+def backoff_s(attempt: int, retry_after: float | None = None) -> float:
+    """Seconds to wait after attempt number `attempt`: doubling, with jitter, and as long as the service asked."""
+    ceiling = min(_BACKOFF_MOST_S, _BACKOFF_FIRST_S * 2 ** min(attempt - 1, 30))
+    pause = random.uniform(ceiling / 2, ceiling)
+    return max(pause, min(retry_after or 0.0, _RETRY_AFTER_MOST_S))
+
+
+def _decode_argument(param: ParamDecl, items: ItemSet, types: TypeTable) -> object:
+    """The neutral value of a parameter; None for an absent optional one."""
+    try:
+        if param.kind != "set":
+            return decode(param.item, bytes(items.values[0]), types) if len(items) else None
+        return [
+            (_decode_key(param, key, types), name, decode(param.item, bytes(value), types))
+            for key, name, value in zip(items.keys, items.names, items.values, strict=True)
+        ]
+    except EncodingError as error:
+        message = f"the value for `{param.name}` is not a valid `{param.item}`: {error}"
+        raise _FaultError("value.encoding", message) from None
+
+
+def _decode_key(param: ParamDecl, key: bytes | None, types: TypeTable) -> object:
+    return None if key is None or param.key is None else decode_key(param.key, key, types)
+
+
+def _encode_items(declared: OutputDecl, items: Sequence[OutputItem], number: int, types: TypeTable) -> Columns:
+    """The items of one output of instance `number`. Drivers are trusted to give what they declare."""
+    return Columns(
+        [None if declared.key is None else encode_key(declared.key, key, types) for key, _, _ in items],
+        [name or None for _, name, _ in items],
+        [encode(declared.item, value, types) for _, _, value in items],
+        [number] * len(items),
+    )

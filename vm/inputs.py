@@ -1,0 +1,107 @@
+"""Builds input blocks: the bytes that a sandbox reads (`docs/image.md`, "The input block").
+
+Tables are filled column by column through strided assignment of arrays, because a Python loop over fields would cost
+more than the kernels. Values are handed on as they are, without joining them, when they are large. Must never
+trust a length that came out of an image: it takes lengths of Python buffers only.
+"""
+
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, chain
+from struct import Struct
+
+from dandc.vm.items import Buffer, ItemSet
+
+NO_KEY = 0xFFFFFFFF
+_HEAD = Struct("<4Q")
+_PADS = [bytes(n) for n in range(16)]
+# Below this average size joining chunks is cheaper than a vectored write of them.
+_JOIN_BELOW = 64 << 10
+
+
+def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -> list[Buffer]:
+    """The parts of one input block; concatenated they are the block.
+
+    `rows` holds `start, count` (u32) for every parameter of every instance, instance by instance.
+    """
+    count = len(params)
+    rows_at = 32 + 16 * count
+    tables_at = rows_at + 8 * count * instances
+    texts_at = tables_at + 32 * sum(map(len, params))
+    texts: list[bytes] = []
+    table, lengths, texts_end = _tables(params, texts, texts_at)
+    values_at = texts_end + 15 & ~15
+    _place_values(table, lengths, values_at)
+    head = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows), _le(table)]
+    front = b"".join([*head, *texts, _PADS[values_at - texts_end]])
+    return [front, *_values(params, lengths)]
+
+
+def _le(numbers: "array[int]") -> bytes:
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def _param_tables(params: Sequence[ItemSet], tables_at: int) -> bytes:
+    fields = array("Q")
+    for items in params:
+        fields.extend((tables_at, len(items)))
+        tables_at += 32 * len(items)
+    return _le(fields)
+
+
+def _tables(params: Sequence[ItemSet], texts: list[bytes], at: int) -> tuple["array[int]", "array[int]", int]:
+    """The item tables without value offsets, the values' lengths, and where keys and names end."""
+    table = array("Q")
+    lengths = array("Q", map(len, chain.from_iterable(items.values for items in params)))
+    for items in params:
+        part = array("Q", bytes(32 * len(items)))
+        at = _text_columns(items, part, texts, at)
+        table.extend(part)
+    table[2::4] = lengths
+    return table, lengths, at
+
+
+def _text_columns(items: ItemSet, part: "array[int]", texts: list[bytes], at: int) -> int:
+    """Fill key offset and key and name length of one parameter's table; keys and names go to `texts`."""
+    keys = items.keys
+    names = [name.encode() if name else b"" for name in items.names] if any(items.names) else None
+    if names is None and not any(key is not None for key in keys):
+        part[0::4] = array("Q", [at]) * len(items)
+        part[3::4] = array("Q", [NO_KEY]) * len(items)
+        return at
+    names = names or [b""] * len(items)
+    joined = [(key or b"") + name for key, name in zip(keys, names, strict=True)]
+    ends = array("Q", accumulate(map(len, joined), initial=at))
+    texts.extend(joined)
+    part[0::4] = ends[:-1]
+    part[3::4] = array(
+        "Q",
+        [(NO_KEY if key is None else len(key)) | len(name) << 32 for key, name in zip(keys, names, strict=True)],
+    )
+    return ends[-1]
+
+
+def _place_values(table: "array[int]", lengths: "array[int]", at: int) -> None:
+    ends = array("Q", accumulate([n + 15 & ~15 for n in lengths], initial=at))
+    table[1::4] = ends[:-1]
+
+
+def _values(params: Sequence[ItemSet], lengths: "array[int]") -> list[Buffer]:
+    values = list(chain.from_iterable(items.values for items in params))
+    if not values:
+        return []
+    parts: list[Buffer] = [b""] * (2 * len(values))
+    parts[0::2] = values
+    parts[1::2] = [_PADS[-n & 15] for n in lengths]
+    if sum(lengths) < _JOIN_BELOW * len(values):
+        return [b"".join(parts)]
+    return [part for part in parts if len(part)]
+
+
+def block_bytes(items: ItemSet) -> int:
+    """About how many bytes the items take in a block: used to size shards."""
+    return sum(map(len, items.values)) + 48 * len(items)

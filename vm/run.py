@@ -1,0 +1,181 @@
+"""Runs a composition of a program: takes inputs in, interprets its graph, gives typed outputs back.
+
+The only entrance to the machine. Everything that can be wrong with what the caller gave is found and reported together
+before anything runs; after that a run ends with a `RunResult` or a `RunError`, and has stopped everything it
+started. Must never be entered with two runs sharing drivers: connections belong to one run.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+from attrs import field, frozen
+
+from dandc.compiler.encoding import EncodingError, decode
+from dandc.compiler.flow import CommunicationNode, ComputeNode, FlowType, Graph, NodeSource, Program
+from dandc.compiler.keys import decode_key
+from dandc.lang.diagnostics import Diagnostic
+from dandc.vm.admission import Admission
+from dandc.vm.context import RunContext
+from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
+from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
+from dandc.vm.graph import run_graph
+from dandc.vm.items import ItemSet
+from dandc.vm.limits import RunLimits
+from dandc.vm.placement import Placement
+from dandc.vm.prepare import InputItem, Prepared, prepare
+from dandc.vm.programs import reachable_graphs
+from dandc.vm.summary import Note, Summary
+
+_CLOSE_S = 2.0
+
+
+@frozen(slots=True)
+class OutputItem:
+    """One item of an output: its name, its key (None without one), its neutral value, and that as bytes."""
+
+    name: str
+    key: object
+    value: object
+    encoded: bytes = field(repr=False)
+
+
+@frozen(slots=True)
+class RunResult:
+    """What a run gave: items by output, `{"ran", "skipped", "failed"}` by node, and what kernels noted."""
+
+    outputs: dict[str, tuple[OutputItem, ...]]
+    nodes: dict[str, dict[str, int]]
+    notes: tuple[Note, ...]
+
+
+async def run(
+    program: Program,
+    graph: str,
+    inputs: Mapping[str, Sequence[InputItem]],
+    *,
+    configs: Mapping[str, object] | None = None,
+    limits: RunLimits | None = None,
+    placement: Placement | None = None,
+    drivers: Mapping[str, Driver] | None = None,
+) -> RunResult:
+    """Run the composition `graph`. Raises `RunError`.
+
+    Inputs and configs of type `secret` are `Secret` or str. `placement` and `drivers` stand in for the sandbox pool of
+    this machine and for the standard drivers; the caller closes them.
+    """
+    limits = limits or RunLimits()
+    prepared = prepare(program, graph, inputs, configs or {})
+    chosen = program.graphs[graph]
+    graphs = reachable_graphs(program, graph)
+    summary = Summary()
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(_drivers(graphs, drivers or {}))
+        _check_endpoints(prepared.endpoints, opened)
+        if placement is None and any(isinstance(node, ComputeNode) for g in graphs for node in g.nodes):
+            # Imported here: a run without kernels needs no sandboxes.
+            from dandc.vm.local import open_local
+
+            placement = await stack.enter_async_context(open_local(limits))
+        context = _context(program, limits, prepared, opened, placement, summary)
+        try:
+            sets = await run_graph(context, chosen, prepared.inputs)
+        except NodeFailedError as error:
+            raise RunError(diagnose(error.fault), fault=error.fault) from None
+    return _result(program, chosen, sets, summary)
+
+
+def _context(
+    program: Program,
+    limits: RunLimits,
+    prepared: Prepared,
+    drivers: Mapping[str, Driver],
+    placement: Placement | None,
+    summary: Summary,
+) -> RunContext:
+    return RunContext(
+        program=program,
+        limits=limits,
+        placement=placement,
+        drivers=drivers,
+        call=CallContext(prepared.endpoints, prepared.secrets, program.types),
+        secrets=prepared.secrets,
+        configs=prepared.configs,
+        admission=Admission(limits.sandboxes, limits.memory),
+        requests=anyio.CapacityLimiter(limits.requests),
+        summary=summary,
+        costs={},
+    )
+
+
+@asynccontextmanager
+async def _drivers(graphs: Sequence[Graph], given: Mapping[str, Driver]) -> AsyncIterator[dict[str, Driver]]:
+    """The driver of every module that the graphs use; those that were opened here are closed at the end."""
+    drivers = dict(given)
+    opened: list[Driver] = []
+    try:
+        for node in (node for graph in graphs for node in graph.nodes):
+            if isinstance(node, CommunicationNode) and node.module not in drivers:
+                drivers[node.module] = _open_driver(node)
+                opened.append(drivers[node.module])
+        yield drivers
+    finally:
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            for driver in opened:
+                await driver.aclose()
+
+
+def _open_driver(node: CommunicationNode) -> Driver:
+    try:
+        return open_driver(node.module)
+    except NoDriverError as error:
+        raise RunError(Diagnostic("R0738", str(error), node.span)) from None
+
+
+def _check_endpoints(endpoints: Mapping[str, EndpointAddress], drivers: Mapping[str, Driver]) -> None:
+    """Refuse addresses that can never work before anything is sent."""
+    wrong = []
+    for endpoint in endpoints.values():
+        driver = drivers.get(endpoint.module)
+        reason = driver.check_endpoint(endpoint) if driver is not None else None
+        if reason is not None:
+            wrong.append(Diagnostic("R0737", f"the address of the endpoint `{endpoint.name}` {reason}", None))
+    if wrong:
+        raise RunError(*wrong)
+
+
+def _result(program: Program, graph: Graph, sets: Sequence[ItemSet], summary: Summary) -> RunResult:
+    outputs = {}
+    for output, items in zip(graph.outputs, sets, strict=True):
+        try:
+            outputs[output.name] = _decode_items(program, output.type, items)
+        except EncodingError as error:
+            raise _bad_output(graph, output.name, output.source, str(error)) from None
+    nodes = {name: counts.as_dict() for name, counts in summary.nodes.items()}
+    notes = list(summary.notes)
+    if summary.notes_dropped:
+        notes.append(Note("", "", f"{summary.notes_dropped} further notes were dropped"))
+    return RunResult(outputs, nodes, tuple(notes))
+
+
+def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[OutputItem, ...]:
+    types = program.types
+    return tuple(
+        OutputItem(
+            name,
+            None if key is None or flow.key is None else decode_key(flow.key, key, types),
+            decode(flow.item, bytes(value), types),
+            bytes(value),
+        )
+        for key, name, value in zip(items.keys, items.names, items.values, strict=True)
+    )
+
+
+def _bad_output(graph: Graph, name: str, source: object, reason: str) -> RunError:
+    """An image promised a value of a type and left other bytes: only a reader can find that."""
+    node = graph.nodes[source.node] if isinstance(source, NodeSource) else None
+    message = f"the output `{name}` is not a valid value: {reason}"
+    if node is None:
+        return RunError(Diagnostic("R0711", message, None))
+    fault = Fault("value.encoding", message, node.name, node.span)
+    return RunError(diagnose(fault), fault=fault)
