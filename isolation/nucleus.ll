@@ -1,0 +1,839 @@
+; The nucleus: the static program without libc that forks the one-shot children in which untrusted images run.
+;
+; Why text IR: the package is built where no C compiler is, so llvmlite assembles this file and `build.py` links it, at
+; 0x7e0000000000, far above everything that an image may own. Every system call of the trusted side stands below.
+; What it must never do: map an image or a context outside of a child, keep a descriptor of a child, make a system call from
+; anywhere but its text (the filter would kill it), or trust a byte that an image could have written.
+;
+; Descriptors of the nucleus: 0 control socket, 1 pidfd of the owner, 2 signalfd for SIGCHLD.
+; While it makes a child: 3 the child's memfd, 4 the owner's end and 5 the child's end of the child's socket.
+; A child keeps 3 and 5 until RUN, then only 5: that socket's end-of-file is the proof that the child is dead.
+;
+; Records are little endian. Owner to nucleus, 16 bytes { u32 kind, u32 slot, u32 generation, u32 0 }:
+;   1 TARGET (slot: how many children shall be alive)      2 KILL
+; Nucleus to owner, 32 bytes { u32 kind, u32 slot, u32 generation, u32 status, u64 cpu_us, u64 extra }:
+;   16 HELLO (status: layers)  17 READY (extra: pid; with descriptors 4 and 3)  18 EXIT (status: as wait4 gives it)
+;   19 STARVED (status: errno, extra: step)  20 REFUSED (status: errno, extra: step; the nucleus ends)
+; Child to owner, 32 bytes: 21 FAULT (status: errno, extra: step) before the image has been entered.
+; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page, output area, inputs in
+;   the child's memfd), 4 window length, 5 heap base, 6 heap length, 7 sealed inputs' base, 8 their length or 0, 9 wall
+;   limit in us, 10 CPU limit in us, 11 flags (1: keep small memory off huge pages, 2: nice 10, 4: any CPU), 12 number
+;   of segments; then per segment base, length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
+
+target triple = "x86_64-unknown-linux-gnu"
+
+%Slot = type { i32, i32 }                              ; pid (0: free), generation
+%Record = type { i32, i32, i32, i32, i64, i64 }
+%Iovec = type { ptr, i64 }
+%Msghdr = type { ptr, i64, ptr, i64, ptr, i64, i64 }
+%Cmsg = type { i64, i32, i32, [2 x i32] }              ; length, SOL_SOCKET, SCM_RIGHTS, two descriptors
+%Pollfd = type { i32, i16, i16 }
+
+; Set by build.py: the classic BPF program (it holds the addresses of the linked text) and the borders of the layout.
+@filter = external hidden constant { i64, [0 x i8] }   ; number of instructions, instructions
+@nucleus_base = external hidden constant [0 x i8]
+@nucleus_limit = external hidden constant [0 x i8]     ; first byte after the part that a child unmaps
+@trampoline_limit = external hidden constant [0 x i8]  ; first byte after everything
+
+@oom_path = internal constant [25 x i8] c"/proc/self/oom_score_adj\00"
+@oom_value = internal constant [4 x i8] c"1000"
+@no_name = internal constant [1 x i8] zeroinitializer
+
+@stack = hidden global [4096 x i8] zeroinitializer, align 4096
+@record = internal global %Record zeroinitializer, align 16
+@order = internal global [4 x i32] zeroinitializer, align 16
+@run = internal global [48 x i64] zeroinitializer, align 16
+@iovec = internal global %Iovec zeroinitializer, align 16
+@message = internal global %Msghdr zeroinitializer, align 16
+@rights = internal global %Cmsg zeroinitializer, align 16
+@pair = internal global [2 x i32] zeroinitializer, align 16
+@scratch = internal global [32 x i64] zeroinitializer, align 16
+@polled = internal global [3 x %Pollfd] zeroinitializer, align 16
+@slots = internal global [128 x %Slot] zeroinitializer, align 16
+@alive = internal global i32 0
+@target = internal global i32 0
+@parent = internal global i32 0                        ; what getppid gives in a child
+@init = internal global i32 0                          ; first process of the children's pid namespace, 0: none
+
+; The kernel's stack is left at once: the nucleus unmaps it.
+module asm ".text"
+module asm ".globl _start"
+module asm "_start:"
+module asm "  leaq stack+4096(%rip), %rsp"
+module asm "  xorl %ebp, %ebp"
+module asm "  call nucleus"
+module asm "  ud2"
+
+; The only code that stays: unmap the nucleus (rdi, rsi; rax is munmap), enter the image (r8) with the control page in rdi.
+module asm ".section .trampoline,\22ax\22,@progbits"
+module asm ".globl trampoline"
+module asm "trampoline:"
+module asm "  syscall"
+module asm ".globl trampoline_return"
+module asm "trampoline_return:"
+module asm "  testq %rax, %rax"
+module asm "  jnz 1f"
+module asm "  movq %r9, %rdi"
+module asm "  pushq %r8"
+module asm "  xorl %eax, %eax"
+module asm "  xorl %ebx, %ebx"
+module asm "  xorl %ecx, %ecx"
+module asm "  xorl %edx, %edx"
+module asm "  xorl %esi, %esi"
+module asm "  xorl %ebp, %ebp"
+module asm "  xorl %r8d, %r8d"
+module asm "  xorl %r9d, %r9d"
+module asm "  xorl %r10d, %r10d"
+module asm "  xorl %r11d, %r11d"
+module asm "  xorl %r12d, %r12d"
+module asm "  xorl %r13d, %r13d"
+module asm "  xorl %r14d, %r14d"
+module asm "  xorl %r15d, %r15d"
+module asm "  cld"
+module asm "  ret"
+module asm "1: ud2"
+
+define internal i64 @sys(i64 %number, i64 %a, i64 %b, i64 %c, i64 %d, i64 %e, i64 %f) alwaysinline #0 {
+  %result = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},{rdx},{r10},{r8},{r9},~{rcx},~{r11},~{memory}"(i64 %number, i64 %a, i64 %b, i64 %c, i64 %d, i64 %e, i64 %f)
+  ret i64 %result
+}
+
+define internal i64 @sys3(i64 %number, i64 %a, i64 %b, i64 %c) alwaysinline #0 {
+  %result = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},{rdx},~{rcx},~{r11},~{memory}"(i64 %number, i64 %a, i64 %b, i64 %c)
+  ret i64 %result
+}
+
+; system calls with an address in them
+define internal i64 @sys_ptr(i64 %number, i64 %a, ptr %b, i64 %c) alwaysinline #0 {
+  %result = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},{rdx},~{rcx},~{r11},~{memory}"(i64 %number, i64 %a, ptr %b, i64 %c)
+  ret i64 %result
+}
+
+define internal void @exit(i64 %status) noreturn #0 {
+  %gone = call i64 @sys3(i64 231, i64 %status, i64 0, i64 0)                 ; exit_group
+  unreachable
+}
+
+; ---- what goes out -------------------------------------------------------------------------------------------------
+
+; sends @record over `socket`, with descriptors 4 and 3 if `with_rights`
+define internal i64 @send(i64 %socket, i1 %with_rights) noinline #0 {
+  store ptr @record, ptr @iovec
+  store i64 32, ptr getelementptr (%Iovec, ptr @iovec, i32 0, i32 1)
+  store ptr @iovec, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 2)
+  store i64 1, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 3)
+  store ptr @rights, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 4)
+  %length = select i1 %with_rights, i64 24, i64 0
+  store i64 %length, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 5)
+  store i64 0, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 6)
+  store i64 24, ptr @rights
+  store i32 1, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 1)          ; SOL_SOCKET
+  store i32 1, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 2)          ; SCM_RIGHTS
+  store i32 4, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 0)
+  store i32 3, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
+  %sent = call i64 @sys_ptr(i64 46, i64 %socket, ptr @message, i64 16384)     ; sendmsg, MSG_NOSIGNAL
+  ret i64 %sent
+}
+
+define internal void @fill(i32 %kind, i32 %slot, i32 %generation, i32 %status, i64 %cpu, i64 %extra) noinline #0 {
+  store i32 %kind, ptr @record
+  store i32 %slot, ptr getelementptr (%Record, ptr @record, i32 0, i32 1)
+  store i32 %generation, ptr getelementptr (%Record, ptr @record, i32 0, i32 2)
+  store i32 %status, ptr getelementptr (%Record, ptr @record, i32 0, i32 3)
+  store i64 %cpu, ptr getelementptr (%Record, ptr @record, i32 0, i32 4)
+  store i64 %extra, ptr getelementptr (%Record, ptr @record, i32 0, i32 5)
+  ret void
+}
+
+; the nucleus cannot work here: say why and end
+define internal void @refuse(i64 %step, i64 %result) noinline noreturn #0 {
+  %positive = sub i64 0, %result
+  %errno = trunc i64 %positive to i32
+  call void @fill(i32 20, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
+  %sent = call i64 @send(i64 0, i1 false)
+  call void @exit(i64 1)
+  unreachable
+}
+
+define internal void @require(i64 %step, i64 %result) #0 {
+  %bad = icmp slt i64 %result, 0
+  br i1 %bad, label %no, label %yes
+no:
+  call void @refuse(i64 %step, i64 %result)
+  unreachable
+yes:
+  ret void
+}
+
+; a child cannot do what RUN asks for: say why on its own socket, which no image can write to, and end
+define internal void @fault(i64 %step, i64 %result) noinline noreturn #0 {
+  %positive = sub i64 0, %result
+  %errno = trunc i64 %positive to i32
+  call void @fill(i32 21, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
+  %sent = call i64 @send(i64 5, i1 false)
+  call void @exit(i64 1)
+  unreachable
+}
+
+define internal void @demand(i64 %step, i64 %result) #0 {
+  %bad = icmp slt i64 %result, 0
+  br i1 %bad, label %no, label %yes
+no:
+  call void @fault(i64 %step, i64 %result)
+  unreachable
+yes:
+  ret void
+}
+
+; ---- the life of a child -------------------------------------------------------------------------------------------
+
+define internal void @map(i64 %step, i64 %base, i64 %length, i64 %protection, i64 %flags, i64 %descriptor, i64 %offset) noinline #0 {
+  %at = call i64 @sys(i64 9, i64 %base, i64 %length, i64 %protection, i64 %flags, i64 %descriptor, i64 %offset)
+  %error = icmp ugt i64 %at, -4096
+  br i1 %error, label %no, label %yes
+no:
+  call void @fault(i64 %step, i64 %at)
+  unreachable
+yes:
+  ret void
+}
+
+define internal i64 @field(i64 %index) alwaysinline #0 {
+  %at = getelementptr [48 x i64], ptr @run, i64 0, i64 %index
+  %value = load i64, ptr %at
+  ret i64 %value
+}
+
+; timer `which` (0 real time: SIGALRM, 2 CPU time: SIGPROF) fires once after `us`; the image has no way to stop or mask it
+define internal void @arm(i64 %which, i64 %us) noinline #0 {
+  %seconds = udiv i64 %us, 1000000
+  %rest = urem i64 %us, 1000000
+  store i64 0, ptr @scratch
+  store i64 0, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)
+  store i64 %seconds, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 2)
+  store i64 %rest, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 3)
+  %set = call i64 @sys_ptr(i64 38, i64 %which, ptr @scratch, i64 0)          ; setitimer
+  call void @demand(i64 40, i64 %set)
+  ret void
+}
+
+; the heap: small pages for the first 4 MiB, huge ones (if the host gives any on request) above
+define internal void @map_heap(i1 %keep_small) noinline #0 {
+  %base = call i64 @field(i64 5)
+  %length = call i64 @field(i64 6)
+  %empty = icmp eq i64 %length, 0
+  br i1 %empty, label %done, label %heap
+heap:
+  call void @map(i64 33, i64 %base, i64 %length, i64 3, i64 1064994, i64 -1, i64 0)  ; FIXED_NOREPLACE|ANON|PRIVATE|NORESERVE
+  %large = icmp ugt i64 %length, 4194304
+  %small = select i1 %large, i64 4194304, i64 %length
+  br i1 %keep_small, label %shrink, label %grow
+shrink:
+  %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %small, i64 15)            ; madvise, MADV_NOHUGEPAGE; EINVAL: no huge pages
+  br label %grow
+grow:
+  br i1 %large, label %huge, label %done
+huge:
+  %upper = add i64 %base, 4194304
+  %rest = sub i64 %length, 4194304
+  %grown = call i64 @sys3(i64 28, i64 %upper, i64 %rest, i64 14)             ; madvise, MADV_HUGEPAGE; EINVAL: no huge pages
+  br label %done
+done:
+  ret void
+}
+
+define internal void @map_stack(i1 %keep_small) noinline #0 {
+  %base = call i64 @field(i64 1)
+  %length = call i64 @field(i64 2)
+  call void @map(i64 32, i64 %base, i64 %length, i64 3, i64 1064994, i64 -1, i64 0)
+  br i1 %keep_small, label %shrink, label %done
+shrink:
+  %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %length, i64 15)
+  br label %done
+done:
+  ret void
+}
+
+define internal void @map_segments(i64 %image, i64 %count) noinline #0 {
+  br label %next
+next:
+  %index = phi i64 [ 0, %0 ], [ %after, %more ]
+  %end = icmp eq i64 %index, %count
+  br i1 %end, label %done, label %more
+more:
+  %scaled = shl i64 %index, 2
+  %first = add i64 %scaled, 13
+  %second = add i64 %scaled, 14
+  %third = add i64 %scaled, 15
+  %fourth = add i64 %scaled, 16
+  %base = call i64 @field(i64 %first)
+  %length = call i64 @field(i64 %second)
+  %offset = call i64 @field(i64 %third)
+  %protection = call i64 @field(i64 %fourth)
+  call void @map(i64 31, i64 %base, i64 %length, i64 %protection, i64 1048578, i64 %image, i64 %offset)  ; FIXED_NOREPLACE|PRIVATE
+  %after = add i64 %index, 1
+  br label %next
+done:
+  ret void
+}
+
+; waits for RUN; gives the number of the image's descriptor. The owner's end closed means: not needed any more.
+define internal void @await_run() noinline #0 {
+  store ptr @run, ptr @iovec
+  store i64 384, ptr getelementptr (%Iovec, ptr @iovec, i32 0, i32 1)
+  store ptr @iovec, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 2)
+  store i64 1, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 3)
+  store ptr @rights, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 4)
+  store i64 24, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 5)
+  %got = call i64 @sys_ptr(i64 47, i64 5, ptr @message, i64 1073741824)       ; recvmsg, MSG_CMSG_CLOEXEC
+  %ended = icmp slt i64 %got, 104
+  br i1 %ended, label %leave, label %check
+leave:
+  call void @exit(i64 0)
+  unreachable
+check:
+  %count = call i64 @field(i64 12)
+  %many = icmp ugt i64 %count, 8
+  br i1 %many, label %bad, label %sized
+sized:
+  %segments = shl i64 %count, 5
+  %needed = add i64 %segments, 104
+  %wrong = icmp ne i64 %needed, %got
+  br i1 %wrong, label %bad, label %ready
+bad:
+  call void @fault(i64 30, i64 -22)
+  unreachable
+ready:
+  ret void
+}
+
+define internal void @enter() noinline noreturn #0 {
+  %entry = call i64 @field(i64 0)
+  %stack_base = call i64 @field(i64 1)
+  %stack_length = call i64 @field(i64 2)
+  %top = add i64 %stack_base, %stack_length
+  %control = call i64 @field(i64 3)
+  call void asm sideeffect "movq $0, %rsp\0Aleaq nucleus_limit(%rip), %rsi\0Asubq %rdi, %rsi\0Ajmp trampoline", "{rdx},{rdi},{rax},{r8},{r9},~{rsi},~{memory}"(i64 %top, ptr @nucleus_base, i64 11, i64 %entry, i64 %control)
+  unreachable
+}
+
+define internal void @run_image() noinline noreturn #0 {
+  %flags = call i64 @field(i64 11)
+  %bit = and i64 %flags, 1
+  %keep_small = icmp ne i64 %bit, 0
+  %image32 = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 0)
+  %image = zext i32 %image32 to i64
+  %count = call i64 @field(i64 12)
+  call void @map_segments(i64 %image, i64 %count)
+  call void @map_stack(i1 %keep_small)
+  call void @map_heap(i1 %keep_small)
+  %window = call i64 @field(i64 3)
+  %window_length = call i64 @field(i64 4)
+  call void @map(i64 34, i64 %window, i64 %window_length, i64 3, i64 1048577, i64 3, i64 0)  ; FIXED_NOREPLACE|SHARED
+  %inputs_length = call i64 @field(i64 8)
+  %none = icmp eq i64 %inputs_length, 0
+  br i1 %none, label %close, label %sealed
+sealed:
+  %inputs = call i64 @field(i64 7)
+  %inputs32 = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
+  %inputs_descriptor = zext i32 %inputs32 to i64
+  call void @map(i64 35, i64 %inputs, i64 %inputs_length, i64 1, i64 1048578, i64 %inputs_descriptor, i64 0)
+  br label %close
+close:
+  %closed_low = call i64 @sys3(i64 436, i64 0, i64 4, i64 0)                 ; close_range: all but the socket
+  call void @demand(i64 36, i64 %closed_low)
+  %closed_high = call i64 @sys3(i64 436, i64 6, i64 4294967295, i64 0)
+  call void @demand(i64 37, i64 %closed_high)
+  %nice = and i64 %flags, 2
+  %is_nice = icmp ne i64 %nice, 0
+  br i1 %is_nice, label %lower, label %placed
+lower:
+  %lowered = call i64 @sys3(i64 141, i64 0, i64 0, i64 10)                   ; setpriority
+  br label %placed
+placed:
+  %free = and i64 %flags, 4
+  %is_free = icmp ne i64 %free, 0
+  br i1 %is_free, label %widen, label %timers
+widen:                                                                       ; the owner had kept it on one CPU while it waited
+  %widened = call i64 @spread()
+  br label %timers
+timers:
+  %wall = call i64 @field(i64 9)
+  call void @arm(i64 0, i64 %wall)
+  %cpu = call i64 @field(i64 10)
+  call void @arm(i64 2, i64 %cpu)
+  call void @enter()
+  unreachable
+}
+
+; every CPU that the host's own rules leave to us: the kernel narrows a mask of ones
+define internal i64 @spread() noinline #0 {
+  br label %next
+next:
+  %index = phi i64 [ 0, %0 ], [ %after, %next ]
+  %at = getelementptr [32 x i64], ptr @scratch, i64 0, i64 %index
+  store i64 -1, ptr %at
+  %after = add i64 %index, 1
+  %end = icmp eq i64 %after, 16
+  br i1 %end, label %done, label %next
+done:
+  %set = call i64 @sys(i64 203, i64 0, i64 128, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 0, i64 0)
+  ret i64 %set
+}
+
+define internal void @life() noinline noreturn #0 {
+  %tied = call i64 @sys3(i64 157, i64 1, i64 9, i64 0)                       ; prctl, PR_SET_PDEATHSIG, SIGKILL
+  call void @demand(i64 20, i64 %tied)
+  %wanted = load i32, ptr @parent
+  %parent = call i64 @sys3(i64 110, i64 0, i64 0, i64 0)                     ; getppid
+  %parent32 = trunc i64 %parent to i32
+  %orphan = icmp ne i32 %parent32, %wanted
+  br i1 %orphan, label %leave, label %child
+leave:
+  call void @exit(i64 0)
+  unreachable
+child:
+  %closed_low = call i64 @sys3(i64 436, i64 0, i64 2, i64 0)
+  call void @demand(i64 21, i64 %closed_low)
+  %closed_owner = call i64 @sys3(i64 3, i64 4, i64 0, i64 0)
+  call void @demand(i64 22, i64 %closed_owner)
+  call void @await_run()
+  call void @run_image()
+  unreachable
+}
+
+; ---- making and reaping children -----------------------------------------------------------------------------------
+
+define internal void @starve(i64 %step, i64 %result) noinline #0 {
+  %positive = sub i64 0, %result
+  %errno = trunc i64 %positive to i32
+  call void @fill(i32 19, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
+  %sent = call i64 @send(i64 0, i1 false)
+  %alive = load i32, ptr @alive
+  store i32 %alive, ptr @target                                              ; until the owner asks again
+  ret void
+}
+
+define internal i64 @free_slot() noinline #0 {
+  br label %next
+next:
+  %index = phi i64 [ 0, %0 ], [ %after, %more ]
+  %at = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
+  %pid = load i32, ptr %at
+  %free = icmp eq i32 %pid, 0
+  br i1 %free, label %done, label %more
+more:
+  %after = add i64 %index, 1
+  %end = icmp eq i64 %after, 128
+  br i1 %end, label %done, label %next
+done:
+  %found = phi i64 [ %index, %next ], [ -1, %more ]
+  ret i64 %found
+}
+
+define internal i64 @make_channels() noinline #0 {
+  %memory = call i64 @sys(i64 319, i64 ptrtoint (ptr @no_name to i64), i64 1, i64 0, i64 0, i64 0, i64 0)
+  %no_memory = icmp slt i64 %memory, 0
+  br i1 %no_memory, label %failed_memory, label %size
+failed_memory:                                                               ; memfd_create, MFD_CLOEXEC
+  ret i64 %memory
+size:                                                                        ; sparse: what a call maps of it is its limit
+  %sized = call i64 @sys3(i64 77, i64 3, i64 1099511627776, i64 0)           ; ftruncate
+  %no_size = icmp slt i64 %sized, 0
+  br i1 %no_size, label %failed_size, label %socket
+failed_size:
+  ret i64 %sized
+socket:
+  %paired = call i64 @sys(i64 53, i64 1, i64 524293, i64 0, i64 ptrtoint (ptr @pair to i64), i64 0, i64 0)
+  ret i64 %paired                                                            ; socketpair, SEQPACKET|CLOEXEC
+}
+
+; one more child; false when the host has no more to give
+define internal i1 @spawn(i64 %slot) noinline #0 {
+  %made = call i64 @make_channels()
+  %failed = icmp slt i64 %made, 0
+  br i1 %failed, label %no_channels, label %split
+no_channels:
+  %closed = call i64 @sys3(i64 436, i64 3, i64 5, i64 0)
+  call void @starve(i64 10, i64 %made)
+  ret i1 false
+split:
+  %pid = call i64 @sys3(i64 57, i64 0, i64 0, i64 0)                         ; fork
+  %is_child = icmp eq i64 %pid, 0
+  br i1 %is_child, label %child, label %mother
+child:
+  call void @life()
+  unreachable
+mother:
+  %no_fork = icmp slt i64 %pid, 0
+  br i1 %no_fork, label %no_child, label %announce
+no_child:
+  %dropped = call i64 @sys3(i64 436, i64 3, i64 5, i64 0)
+  call void @starve(i64 11, i64 %pid)
+  ret i1 false
+announce:
+  %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 0
+  %at_generation = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 1
+  %pid32 = trunc i64 %pid to i32
+  store i32 %pid32, ptr %at_pid
+  %old = load i32, ptr %at_generation
+  %generation = add i32 %old, 1
+  store i32 %generation, ptr %at_generation
+  %alive = load i32, ptr @alive
+  %more = add i32 %alive, 1
+  store i32 %more, ptr @alive
+  %slot32 = trunc i64 %slot to i32
+  call void @fill(i32 17, i32 %slot32, i32 %generation, i32 0, i64 0, i64 %pid)
+  %sent = call i64 @send(i64 0, i1 true)
+  %given = call i64 @sys3(i64 436, i64 3, i64 5, i64 0)
+  %lost = icmp slt i64 %sent, 0
+  br i1 %lost, label %no_send, label %done
+no_send:                                                                     ; its socket is gone now: the child ends by itself
+  call void @starve(i64 12, i64 %sent)
+  ret i1 false
+done:
+  ret i1 true
+}
+
+define internal void @refill() noinline #0 {
+  br label %next
+next:
+  %alive = load i32, ptr @alive
+  %target = load i32, ptr @target
+  %enough = icmp sge i32 %alive, %target
+  br i1 %enough, label %done, label %more
+more:
+  %slot = call i64 @free_slot()
+  %full = icmp slt i64 %slot, 0
+  br i1 %full, label %done, label %fork
+fork:
+  %made = call i1 @spawn(i64 %slot)
+  br i1 %made, label %next, label %done
+done:
+  ret void
+}
+
+; the slot of a reaped child, -1 if it is none of ours
+define internal i64 @slot_of(i32 %pid) noinline #0 {
+  br label %next
+next:
+  %index = phi i64 [ 0, %0 ], [ %after, %more ]
+  %at = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
+  %here = load i32, ptr %at
+  %same = icmp eq i32 %here, %pid
+  br i1 %same, label %done, label %more
+more:
+  %after = add i64 %index, 1
+  %end = icmp eq i64 %after, 128
+  br i1 %end, label %done, label %next
+done:
+  %found = phi i64 [ %index, %next ], [ -1, %more ]
+  ret i64 %found
+}
+
+define internal void @report_exit(i64 %slot, i32 %status) noinline #0 {
+  %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 0
+  %at_generation = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 1
+  store i32 0, ptr %at_pid
+  %generation = load i32, ptr %at_generation
+  %alive = load i32, ptr @alive
+  %fewer = sub i32 %alive, 1
+  store i32 %fewer, ptr @alive
+  ; struct rusage begins with user and system time, each in seconds and microseconds
+  %user_s = load i64, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 2)
+  %user_us = load i64, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 3)
+  %system_s = load i64, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 4)
+  %system_us = load i64, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 5)
+  %seconds = add i64 %user_s, %system_s
+  %whole = mul i64 %seconds, 1000000
+  %part = add i64 %user_us, %system_us
+  %cpu = add i64 %whole, %part
+  %slot32 = trunc i64 %slot to i32
+  call void @fill(i32 18, i32 %slot32, i32 %generation, i32 %status, i64 %cpu, i64 0)
+  %sent = call i64 @send(i64 0, i1 false)
+  ret void
+}
+
+; reaps one child and tells the owner; `options` is 0 to wait for one or 1 (WNOHANG). False when there was none.
+define internal i1 @reap(i64 %options) noinline #0 {
+  %pid = call i64 @sys(i64 61, i64 -1, i64 ptrtoint (ptr @scratch to i64), i64 %options, i64 ptrtoint (ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 2) to i64), i64 0, i64 0)
+  %none = icmp sle i64 %pid, 0                                               ; wait4
+  br i1 %none, label %no, label %dead
+no:
+  ret i1 false
+dead:
+  %pid32 = trunc i64 %pid to i32
+  %status = load i32, ptr @scratch
+  %slot = call i64 @slot_of(i32 %pid32)
+  %stranger = icmp slt i64 %slot, 0
+  br i1 %stranger, label %other, label %ours
+other:                                                                       ; the first process of the pid namespace: nothing can be forked any more
+  %first = load i32, ptr @init
+  %is_first = icmp eq i32 %first, %pid32
+  br i1 %is_first, label %finish, label %yes
+finish:
+  call void @exit(i64 1)
+  unreachable
+ours:
+  call void @report_exit(i64 %slot, i32 %status)
+  br label %yes
+yes:
+  ret i1 true
+}
+
+define internal void @kill_pid(i32 %pid) #0 {
+  %pid64 = sext i32 %pid to i64
+  %killed = call i64 @sys3(i64 62, i64 %pid64, i64 9, i64 0)                 ; kill, SIGKILL
+  ret void
+}
+
+; the owner is gone or wants no more: no child outlives this
+define internal void @finish() noinline noreturn #0 {
+  %first = load i32, ptr @init
+  store i32 0, ptr @init                                                     ; from here its death is as any other's
+  %has_first = icmp ne i32 %first, 0
+  br i1 %has_first, label %kill_first, label %next
+kill_first:
+  call void @kill_pid(i32 %first)
+  br label %next
+next:
+  %index = phi i64 [ 0, %0 ], [ 0, %kill_first ], [ %after, %over ]
+  %at = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
+  %pid = load i32, ptr %at
+  %used = icmp ne i32 %pid, 0
+  br i1 %used, label %kill, label %over
+kill:
+  call void @kill_pid(i32 %pid)
+  br label %over
+over:
+  %after = add i64 %index, 1
+  %end = icmp eq i64 %after, 128
+  br i1 %end, label %wait, label %next
+wait:
+  %more = call i1 @reap(i64 0)
+  br i1 %more, label %wait, label %done
+done:
+  call void @exit(i64 0)
+  unreachable
+}
+
+; ---- orders --------------------------------------------------------------------------------------------------------
+
+define internal void @obey_kill(i32 %slot, i32 %generation) noinline #0 {
+  %inside = icmp ult i32 %slot, 128
+  br i1 %inside, label %look, label %done
+look:
+  %index = zext i32 %slot to i64
+  %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
+  %at_generation = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 1
+  %pid = load i32, ptr %at_pid
+  %current = load i32, ptr %at_generation
+  %alive = icmp ne i32 %pid, 0
+  %same = icmp eq i32 %current, %generation
+  %both = and i1 %alive, %same
+  br i1 %both, label %kill, label %done
+kill:
+  call void @kill_pid(i32 %pid)
+  br label %done
+done:
+  ret void
+}
+
+define internal void @obey() noinline #0 {
+  %got = call i64 @sys(i64 45, i64 0, i64 ptrtoint (ptr @order to i64), i64 16, i64 64, i64 0, i64 0)
+  %nothing = icmp eq i64 %got, -11                                           ; recvfrom, MSG_DONTWAIT; EAGAIN
+  br i1 %nothing, label %done, label %some
+some:
+  %whole = icmp eq i64 %got, 16
+  br i1 %whole, label %read, label %gone
+gone:
+  call void @finish()
+  unreachable
+read:
+  %kind = load i32, ptr @order
+  %slot = load i32, ptr getelementptr ([4 x i32], ptr @order, i64 0, i64 1)
+  %generation = load i32, ptr getelementptr ([4 x i32], ptr @order, i64 0, i64 2)
+  %is_target = icmp eq i32 %kind, 1
+  br i1 %is_target, label %set_target, label %other
+set_target:
+  store i32 %slot, ptr @target
+  br label %done
+other:
+  %is_kill = icmp eq i32 %kind, 2
+  br i1 %is_kill, label %kill, label %done
+kill:
+  call void @obey_kill(i32 %slot, i32 %generation)
+  br label %done
+done:
+  ret void
+}
+
+define internal i1 @happened(i64 %index) #0 {
+  %at = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 2
+  %events = load i16, ptr %at
+  %any = icmp ne i16 %events, 0
+  ret i1 %any
+}
+
+define internal void @watch(i64 %index) #0 {
+  %at = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index
+  %descriptor = trunc i64 %index to i32
+  store i32 %descriptor, ptr %at
+  %at_events = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 1
+  store i16 1, ptr %at_events                                                ; POLLIN
+  %at_happened = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 2
+  store i16 0, ptr %at_happened
+  ret void
+}
+
+define internal void @serve() noinline noreturn #0 {
+  br label %loop
+loop:
+  call void @refill()
+  call void @watch(i64 0)
+  call void @watch(i64 1)
+  call void @watch(i64 2)
+  %woken = call i64 @sys(i64 271, i64 ptrtoint (ptr @polled to i64), i64 3, i64 0, i64 0, i64 8, i64 0)  ; ppoll
+  %owner_died = call i1 @happened(i64 1)
+  br i1 %owner_died, label %gone, label %deaths
+gone:
+  call void @finish()
+  unreachable
+deaths:
+  %died = call i1 @happened(i64 2)
+  br i1 %died, label %drain, label %orders
+drain:
+  %drained = call i64 @sys_ptr(i64 0, i64 2, ptr @scratch, i64 128)          ; read the signalfd
+  br label %reaping
+reaping:
+  %more = call i1 @reap(i64 1)
+  br i1 %more, label %reaping, label %orders
+orders:
+  %ordered = call i1 @happened(i64 0)
+  br i1 %ordered, label %obey, label %loop
+obey:
+  call void @obey()
+  br label %loop
+}
+
+; ---- once ----------------------------------------------------------------------------------------------------------
+
+; layer bit 1: the kernel's out-of-memory killer takes us before anybody else
+define internal i32 @prefer_our_death() noinline #0 {
+  %file = call i64 @sys3(i64 2, i64 ptrtoint (ptr @oom_path to i64), i64 1, i64 0)  ; open, O_WRONLY
+  %absent = icmp slt i64 %file, 0
+  br i1 %absent, label %no, label %write
+write:
+  %written = call i64 @sys_ptr(i64 1, i64 %file, ptr @oom_value, i64 4)
+  %closed = call i64 @sys3(i64 3, i64 %file, i64 0, i64 0)
+  %done = icmp eq i64 %written, 4
+  %bit = zext i1 %done to i32
+  ret i32 %bit
+no:
+  ret i32 0
+}
+
+; layer bits 2 (user namespace) and 4 (mount, uts, ipc, network, cgroup and pid namespaces)
+define internal i32 @separate() noinline #0 {
+  %with_user = call i64 @sys3(i64 272, i64 2114060288, i64 0, i64 0)         ; unshare: user and all others
+  %all = icmp eq i64 %with_user, 0
+  br i1 %all, label %both, label %privileged
+both:
+  ret i32 6
+privileged:
+  %without_user = call i64 @sys3(i64 272, i64 1845624832, i64 0, i64 0)      ; all but user
+  %most = icmp eq i64 %without_user, 0
+  %bits = select i1 %most, i32 4, i32 0
+  ret i32 %bits
+}
+
+define internal void @limit(i64 %resource) noinline #0 {
+  store i64 0, ptr @scratch
+  store i64 0, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)
+  %set = call i64 @sys_ptr(i64 160, i64 %resource, ptr @scratch, i64 0)      ; setrlimit
+  call void @require(i64 3, i64 %set)
+  ret void
+}
+
+define internal void @listen_for_deaths() noinline #0 {
+  store i64 16842752, ptr @scratch                                           ; SIGCHLD; SIGXFSZ shall be an error of ftruncate
+  %masked = call i64 @sys(i64 14, i64 2, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 8, i64 0, i64 0)  ; rt_sigprocmask
+  call void @require(i64 1, i64 %masked)
+  store i64 65536, ptr @scratch                                              ; SIGCHLD alone
+  %signals = call i64 @sys(i64 289, i64 -1, i64 ptrtoint (ptr @scratch to i64), i64 8, i64 526336, i64 0, i64 0)
+  call void @require(i64 2, i64 %signals)                                    ; signalfd4, CLOEXEC|NONBLOCK
+  ret void
+}
+
+; nothing but the nucleus stays mapped: no stack of the kernel's making, no vDSO, no vvar
+define internal void @unmap_rest() noinline #0 {
+  %below = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},~{rcx},~{r11},~{memory}"(i64 11, i64 65536, i64 138538465034240)
+  call void @require(i64 5, i64 %below)                                      ; 0x10000 up to 0x7e0000000000
+  %above = call i64 asm sideeffect "leaq trampoline_limit(%rip), %rdi\0Amovabsq $$0x7ffffffff000, %rsi\0Asubq %rdi, %rsi\0Asyscall", "={rax},{rax},~{rdi},~{rsi},~{rcx},~{r11},~{memory}"(i64 11)
+  call void @require(i64 6, i64 %above)
+  ret void
+}
+
+define internal void @install_filter() noinline #0 {
+  %dumpable = call i64 @sys3(i64 157, i64 4, i64 0, i64 0)                   ; prctl, PR_SET_DUMPABLE, no
+  call void @require(i64 7, i64 %dumpable)
+  %privileges = call i64 @sys(i64 157, i64 38, i64 1, i64 0, i64 0, i64 0, i64 0)  ; prctl, PR_SET_NO_NEW_PRIVS
+  call void @require(i64 8, i64 %privileges)
+  %length = load i64, ptr @filter                                            ; struct sock_fprog: length, address
+  store i64 %length, ptr @scratch
+  store ptr getelementptr ({ i64, [0 x i8] }, ptr @filter, i32 0, i32 1), ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)
+  %filtered = call i64 @sys(i64 317, i64 1, i64 0, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 0, i64 0)         ; seccomp, SECCOMP_SET_MODE_FILTER
+  call void @require(i64 9, i64 %filtered)
+  ret void
+}
+
+; the first process of a pid namespace must live as long as anybody in it
+define internal void @hold_namespace() noinline #0 {
+  %pid = call i64 @sys3(i64 57, i64 0, i64 0, i64 0)
+  %is_child = icmp eq i64 %pid, 0
+  br i1 %is_child, label %child, label %mother
+child:
+  %tied = call i64 @sys3(i64 157, i64 1, i64 9, i64 0)
+  call void @demand(i64 20, i64 %tied)
+  %closed = call i64 @sys3(i64 436, i64 0, i64 4294967295, i64 0)
+  br label %pause
+pause:
+  %paused = call i64 @sys(i64 271, i64 0, i64 0, i64 0, i64 0, i64 8, i64 0)
+  br label %pause
+mother:
+  call void @require(i64 13, i64 %pid)
+  %pid32 = trunc i64 %pid to i32
+  store i32 %pid32, ptr @init
+  store i32 0, ptr @parent                                                   ; seen from inside, the nucleus has no number
+  ret void
+}
+
+define hidden void @nucleus() noreturn #0 {
+  %closed = call i64 @sys3(i64 436, i64 2, i64 4294967295, i64 0)            ; close_range
+  call void @require(i64 0, i64 %closed)
+  call void @listen_for_deaths()
+  %session = call i64 @sys3(i64 112, i64 0, i64 0, i64 0)                    ; setsid: no terminal's signals
+  %self = call i64 @sys3(i64 39, i64 0, i64 0, i64 0)                        ; getpid
+  %self32 = trunc i64 %self to i32
+  store i32 %self32, ptr @parent
+  %killable = call i32 @prefer_our_death()
+  %separated = call i32 @separate()
+  call void @limit(i64 4)                                                    ; no core files
+  call void @limit(i64 8)                                                    ; no locked memory
+  call void @unmap_rest()
+  call void @install_filter()
+  %layers = or i32 %killable, %separated
+  %inside = icmp ne i32 %separated, 0
+  br i1 %inside, label %hold, label %begin
+hold:
+  call void @hold_namespace()
+  br label %begin
+begin:
+  call void @fill(i32 16, i32 0, i32 0, i32 %layers, i64 0, i64 0)
+  %sent = call i64 @send(i64 0, i1 false)
+  call void @serve()
+  unreachable
+}
+
+; no-builtins: there is no libc whose memset or memcpy a loop could become
+attributes #0 = { nounwind "no-builtins" "frame-pointer"="none" }

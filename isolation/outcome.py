@@ -1,0 +1,216 @@
+"""What a call left behind, checked: the only way by which bytes of an untrusted image become values.
+
+The tables of `docs/image.md` are read once out of dead memory and the copy is validated here: counts, bounds, order, instance numbers.
+Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items. Not checked:
+whether keys, names and notes are what their types say (the reader decodes them), which output numbers exist, and that
+values start at multiples of 16 (nothing depends on it: values are copied before anybody reads them).
+"""
+
+import operator
+import os
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from itertools import chain, pairwise, repeat
+
+from attrs import frozen
+
+from dandc.isolation.image import PAGE
+
+RECORD = 40
+ABSENT = 0xFFFFFFFF
+NOTE = 0xFFFFFFFE
+FINISHED, TRAP, FAIL = 1, 2, 3
+
+_EMPTY_WORDS: "array[int]" = array("Q")
+_EMPTY_HALVES: "array[int]" = array("I")
+
+
+@frozen(slots=True)
+class Instances:
+    """The instance records as columns, `last - first` long. Message columns mean something where `state` is FAIL."""
+
+    state: "array[int]" = _EMPTY_HALVES
+    code: "array[int]" = _EMPTY_HALVES
+    site: "array[int]" = _EMPTY_HALVES
+    notes: "array[int]" = _EMPTY_HALVES
+    message_offset: "array[int]" = _EMPTY_WORDS
+    message_length: "array[int]" = _EMPTY_WORDS
+    items_end: "array[int]" = _EMPTY_WORDS
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+
+@frozen(slots=True)
+class Entries:
+    """The item entries as columns, in order of instance, then of emission. Lengths may be ABSENT; `output` may be NOTE."""
+
+    key_offset: "array[int]" = _EMPTY_WORDS
+    value_offset: "array[int]" = _EMPTY_WORDS
+    value_length: "array[int]" = _EMPTY_WORDS
+    key_length: "array[int]" = _EMPTY_HALVES
+    name_length: "array[int]" = _EMPTY_HALVES
+    instance: "array[int]" = _EMPTY_HALVES
+    output: "array[int]" = _EMPTY_HALVES
+
+    def __len__(self) -> int:
+        return len(self.output)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int, int, int, int]]:
+        """Tuples in the order of the columns."""
+        return zip(
+            self.key_offset, self.value_offset, self.value_length, self.key_length, self.name_length, self.instance,
+            self.output, strict=True,
+        )  # fmt: skip
+
+
+@frozen(slots=True)
+class Outcome:
+    """How one call ended. Without an error the tables are valid; with one they are empty, since nothing can be trusted.
+
+    `error` is one of limit.wall, limit.cpu, sandbox.crash, sandbox.forbidden, sandbox.output, sandbox.lost, cancelled,
+    host.exhausted; `detail` says what was seen. Offsets count from the start of `data`, the used part of the output area.
+    `cpu_us` is None where the result was there before the child had been reaped: the pool adds those up. `heap_peak` is
+    the image's own word, in bytes.
+    """
+
+    error: str | None = None
+    detail: str = ""
+    instances: Instances = Instances()  # noqa: RUF009 - frozen and empty
+    entries: Entries = Entries()  # noqa: RUF009
+    data: bytes = b""
+    wall_us: int = 0
+    cpu_us: int | None = None
+    heap_peak: int = 0
+
+
+class BadOutput(Exception):
+    """The tables break a rule of `docs/image.md`; the text says which."""
+
+
+Read = Callable[[int, int], bytes]  # (length, offset within the output area): exactly that many bytes
+
+
+def reader(descriptor: int) -> Read:
+    """Reads the output area, which begins behind the control page of a child's memfd."""
+
+    def read(length: int, offset: int) -> bytes:
+        content = os.pread(descriptor, length, offset + PAGE)
+        if len(content) == length:
+            return content
+        parts = [content]  # the kernel gives at most 2 GiB at once
+        while length > (got := sum(map(len, parts))):
+            part = os.pread(descriptor, length - got, offset + PAGE + got)
+            if not part:
+                raise BadOutput("the output area is shorter than it was")
+            parts.append(part)
+        return b"".join(parts)
+
+    return read
+
+
+def read_tables(
+    read: Read, out_len: int, first: int, last: int, data_end: int, items: int, start: bytes = b""
+) -> tuple[Instances, Entries, bytes]:
+    """Reads and checks data and tables; `start` is what is already read of the area. Raises `BadOutput`, never more."""
+    count = last - first
+    if data_end > out_len or items * RECORD > out_len - data_end:
+        raise BadOutput("data and entries do not fit into the output area")
+    if data_end < count * RECORD:
+        raise BadOutput("the data end before the instance records do")
+    data = start[:data_end] if data_end <= len(start) else read(data_end, 0)
+    instances = _instances(data, count, items)
+    if not items:
+        if any(instances.notes):
+            raise BadOutput("notes are counted that are not there")
+        return instances, Entries(), data
+    entries = _entries(read(items * RECORD, out_len - items * RECORD))
+    _check_ranges(entries, count * RECORD, data_end)
+    _check_order(instances, entries, first, last)
+    return instances, entries, data
+
+
+def _words(table: bytes) -> "array[int]":
+    words: array[int] = array("Q")
+    words.frombytes(table)
+    return words
+
+
+def _halves(table: bytes) -> "array[int]":
+    halves: array[int] = array("I")
+    halves.frombytes(table)
+    return halves
+
+
+def _instances(data: bytes, count: int, items: int) -> Instances:
+    table = data[: count * RECORD]
+    words, halves = _words(table), _halves(table)
+    found = Instances(
+        halves[0::10], halves[1::10], halves[2::10], halves[3::10], words[2::5], words[3::5], words[4::5]
+    )
+    if max(found.state, default=0) > FAIL:
+        raise BadOutput("an instance has an unknown state")
+    ends = found.items_end
+    if (ends[-1] if count else 0) != items or not all(map(operator.le, ends, ends[1:])):
+        raise BadOutput("the instances' item counts do not add up")
+    if FAIL in found.state:
+        _check_messages(found, count * RECORD, len(data))
+    return found
+
+
+def _check_messages(found: Instances, low: int, high: int) -> None:
+    for state, offset, length in zip(found.state, found.message_offset, found.message_length, strict=True):
+        if state == FAIL and length and not low <= offset <= offset + length <= high:
+            raise BadOutput("a failure's message lies outside the data")
+
+
+def _entries(table: bytes) -> Entries:
+    """Entry k stands k places before the end: columns are taken backwards."""
+    words, halves = _words(table), _halves(table)
+    word, half = len(words) - 5, len(halves) - 10
+    return Entries(
+        words[word::-5], words[word + 1 :: -5], words[word + 2 :: -5], halves[half + 6 :: -10],
+        halves[half + 7 :: -10], halves[half + 8 :: -10], halves[half + 9 :: -10],
+    )  # fmt: skip
+
+
+def _check_ranges(entries: Entries, low: int, high: int) -> None:
+    _check_range(entries.value_offset, entries.value_length, low, high)
+    keys, names = _lengths(entries.key_length), _lengths(entries.name_length)
+    _check_range(entries.key_offset, list(map(operator.add, keys, names)), low, high)
+
+
+def _lengths(column: "array[int]") -> "array[int] | list[int]":
+    return [0 if length == ABSENT else length for length in column] if ABSENT in column else column
+
+
+def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: int, high: int) -> None:
+    """All of [offset, offset + length) within [low, high); an empty one may stand anywhere (Python's sums do not wrap)."""
+    if min(offsets) >= low and max(map(operator.add, offsets, lengths)) <= high:
+        return
+    for offset, length in zip(offsets, lengths, strict=True):
+        if length and not (low <= offset and offset + length <= high):
+            raise BadOutput("an item lies outside the data")
+
+
+def _check_order(instances: Instances, entries: Entries, first: int, last: int) -> None:
+    ends = instances.items_end
+    counts = chain(ends[:1], map(operator.sub, ends[1:], ends))
+    owners: array[int] = array("I", chain.from_iterable(map(repeat, range(first, last), counts)))
+    if owners != entries.instance:
+        raise BadOutput("an entry does not belong to its instance")
+    if not any(instances.notes) and NOTE not in entries.output and instances.state.count(FINISHED) == len(instances):
+        return
+    for state, notes, (start, end) in zip(
+        instances.state, instances.notes, pairwise(chain((0,), ends)), strict=True
+    ):
+        seen = entries.output[start:end].count(NOTE)
+        if seen != notes:
+            raise BadOutput("an instance's notes are miscounted")
+        if state != FINISHED and seen != end - start:
+            raise BadOutput("an unfinished instance left items")
+
+
+if sys.byteorder != "little":  # the columns are taken as they stand in memory
+    raise ImportError("isolation needs a little-endian machine")

@@ -1,0 +1,518 @@
+"""The pool: calls in, checked outcomes out, every call in a fresh child.
+
+Why so little happens here: a call is one write, one message, one wake-up, one read. Children are forked ahead by the nucleus, which
+refills on their death; the pool only counts. A child's socket lies in one epoll set of the pool's own, and that set is the
+one thing that asyncio watches: closing a descriptor is all that unregistering takes.
+
+What it must never do: read a child's memory before that child is dead (the end-of-file on its socket is the proof), block
+the event loop (copies and closes above 1 MiB go to a worker thread), or lose track of a child that a cancelled call leaves behind.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+import time
+from array import array
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from dandc.isolation import layout, protocol
+from dandc.isolation.image import PAGE, Block, Image, write_all
+from dandc.isolation.layout import Call, Limits
+from dandc.isolation.nucleus import Nucleus, Unavailable
+from dandc.isolation.outcome import RECORD as INSTANCE_RECORD
+from dandc.isolation.outcome import BadOutput, Outcome, read_tables, reader
+
+Inputs = Sequence[bytes | bytearray | memoryview] | Block
+T = TypeVar("T")
+
+AHEAD = 2  # children ready beyond the slots, so that a slot that becomes free finds one
+IN_LOOP = 1 << 20  # bytes that may be copied on the event loop
+SMALL = PAGE - layout.SMALL_INPUTS
+IDLE_S = 30.0
+CLOSE_S = 5.0
+_FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+_RIGHTS_SPACE = socket.CMSG_SPACE(8)
+DEFAULT_LIMITS = Limits()
+
+
+class Exhausted(Exception):
+    """The host has no process, descriptor or memory left for a call; the text says what failed."""
+
+
+class _Child:
+    """A forked child: ready, running, or dead with somebody still interested."""
+
+    __slots__ = ("dead", "ended", "fault", "generation", "killed", "memory", "pid", "slot", "socket", "status", "usage")
+
+    def __init__(self, slot: int, generation: int, pid: int, connection: socket.socket, memory: int) -> None:
+        self.slot, self.generation, self.pid = slot, generation, pid
+        self.socket, self.memory = connection, memory
+        self.dead = False  # end-of-file was seen
+        self.ended: asyncio.Future[None] | None = None  # set at end-of-file, for a running one
+        self.status: asyncio.Future[int] | None = None  # wait status, for one whose death needs explaining
+        self.fault: tuple[int, int] | None = None
+        self.usage = 0
+        self.killed = False
+
+
+class Pool:
+    """Runs calls, at most `slots` at once. Made by `open_pool`; used from one event loop."""
+
+    def __init__(self, slots: int, idle_s: float = IDLE_S) -> None:
+        if not 0 < slots <= protocol.MAX_CHILDREN - AHEAD:
+            raise ValueError(f"slots must be 1 to {protocol.MAX_CHILDREN - AHEAD}")
+        self.slots = slots
+        self.cpu_us = 0  # CPU time of all children that were reaped
+        self.layers = 0  # what the nucleus said in HELLO
+        self._idle_s = idle_s
+        self._loop = asyncio.get_running_loop()
+        self._epoll = select.epoll()
+        self._nucleus: Nucleus | None = None
+        self._hello: asyncio.Future[None] | None = None
+        self._starting: asyncio.Future[None] | None = None
+        self._target = 0
+        self._running = 0
+        self._children: dict[int, _Child] = {}  # by descriptor of the socket: not yet dead
+        self._slots: dict[tuple[int, int], _Child] = {}  # by slot and generation: not yet reaped
+        self._ready: deque[_Child] = deque()
+        self._waiters: deque[asyncio.Future[_Child]] = deque()
+        self._threads: ThreadPoolExecutor | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._last_use = 0.0
+        self._closed = False
+        self._quiet: asyncio.Event = asyncio.Event()
+        self._huge = _huge_pages_unasked()
+        self._loop.add_reader(self._epoll.fileno(), self._wake)
+
+    # Calls ------------------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        image: Image,
+        inputs: Inputs,
+        first: int,
+        last: int,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        background: bool = False,
+    ) -> Outcome:
+        """Runs instances `first <= i < last` of `image` over an input block in a fresh child.
+
+        `inputs` are the parts of the block, to be put one behind the other, or a block that several calls share.
+        `background` lowers the child's priority. A lost sandbox is tried once more. Errors of the run are in the
+        outcome; cancelling the awaiting task kills the child and only it.
+        """
+        if not 0 <= first <= last < 1 << 32:
+            raise ValueError("instances must be 0 <= first <= last < 2**32")
+        if (last - first) * INSTANCE_RECORD > limits.output:
+            return Outcome("limit.output", "the instance records alone need more than the limit")
+        flags = (layout.KEEP_SMALL if self._huge else 0) | (layout.LOWER_PRIORITY if background else 0)
+        outcome = await self._attempt(image, inputs, first, last, limits, flags)
+        if outcome.error == "sandbox.lost" and not self._closed:
+            outcome = await self._attempt(image, inputs, first, last, limits, flags)
+        return outcome
+
+    async def _attempt(
+        self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, flags: int
+    ) -> Outcome:
+        try:
+            child = await self._take()
+        except Exhausted as error:
+            return Outcome("cancelled" if self._closed else "host.exhausted", str(error))
+        started = time.perf_counter_ns()
+        try:
+            call = await self._start(child, image, inputs, first, last, limits, flags)
+            if not child.dead:
+                child.ended = self._loop.create_future()
+                await child.ended
+            return await self._finish(child, call, started)
+        except OSError as error:
+            return Outcome("host.exhausted", error.strerror or str(error))
+        finally:
+            self._release(child)
+
+    async def _start(
+        self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, flags: int
+    ) -> Call:
+        """Fills the child's memory and sends it off. A child that is dead already shows at its end-of-file."""
+        rights = [image.fd]
+        if isinstance(inputs, Block):
+            rights.append(inputs.fd)
+            call = layout.plan(image, inputs, first, last, limits, flags)
+        else:
+            size = sum(memoryview(part).nbytes for part in inputs)
+            small = b"".join(inputs) if size <= SMALL else size
+            call = layout.plan(image, small, first, last, limits, flags)
+            if size > SMALL:
+                await self._copy_in(child, inputs, call.inputs_at, size)
+        if min(rights) < 0:
+            raise ValueError("the image or the input block is closed")
+        os.pwrite(child.memory, call.head, 0)
+        with contextlib.suppress(BrokenPipeError, ConnectionError):
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", rights))]
+            child.socket.sendmsg((call.order,), ancillary, _FLAGS)
+        return call
+
+    async def _copy_in(
+        self, child: _Child, parts: Sequence[bytes | bytearray | memoryview], at: int, size: int
+    ) -> None:
+        def copy() -> None:
+            offset = at
+            for part in parts:
+                write_all(child.memory, part, offset)
+                offset += memoryview(part).nbytes
+
+        await self._off_loop(size, copy)
+
+    async def _finish(self, child: _Child, call: Call, started: int) -> Outcome:
+        wall = (time.perf_counter_ns() - started) // 1000
+        start = os.pread(child.memory, 2 * PAGE, 0)
+        state, data_end, items, heap_peak = layout.RESULT.unpack_from(start, layout.RESULT_AT)
+        if state != 1 or child.fault or child.killed:
+            return await self._explain(child, wall)
+
+        def read() -> Outcome:
+            try:
+                tables = read_tables(
+                    reader(child.memory), call.output, call.first, call.last, data_end, items, start[PAGE:]
+                )
+            except BadOutput as error:
+                return Outcome("sandbox.output", str(error), wall_us=wall)
+            return Outcome(None, "", *tables, wall, None, heap_peak)
+
+        size = min(data_end, call.output) + min(items * INSTANCE_RECORD, call.output)
+        return await self._off_loop(size, read)
+
+    async def _explain(self, child: _Child, wall: int) -> Outcome:
+        """Why a child died before its image was done: it takes the nucleus's word, which comes a moment after death."""
+        key = (child.slot, child.generation)
+        if child.status is None:
+            child.status = self._loop.create_future()
+            if self._slots.get(key) is not child:
+                child.status.set_result(-1)  # the nucleus is dead and cannot say
+        status = await child.status
+        if child.killed:
+            return Outcome("cancelled", "", wall_us=wall, cpu_us=child.usage)
+        if child.fault:
+            return Outcome("host.exhausted", protocol.describe(*child.fault), wall_us=wall, cpu_us=child.usage)
+        if status < 0:
+            return Outcome("sandbox.lost", "the nucleus died", wall_us=wall)
+        error, detail = protocol.death(status)
+        return Outcome(error, detail, wall_us=wall, cpu_us=child.usage)
+
+    async def _off_loop(self, size: int, work: Callable[[], T]) -> T:
+        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it, as memory is in use."""
+        if size <= IN_LOOP:
+            return work()
+        future = self._loop.run_in_executor(self._pool_threads(), work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+    def _pool_threads(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(2, "dandc-isolation")
+        return self._threads
+
+    # Children ---------------------------------------------------------------------------------------------------------
+
+    async def _take(self) -> _Child:
+        """A ready child and a slot for it, in the order of asking. Raises `Exhausted`."""
+        if self._closed:
+            raise Exhausted("the pool is closed")
+        if self._nucleus is None:
+            await self._restart()
+        self._want(self.slots + AHEAD)
+        self._last_use = self._loop.time()
+        if self._ready and self._running < self.slots and not self._waiters:
+            self._running += 1
+            return self._ready.popleft()
+        waiter: asyncio.Future[_Child] = self._loop.create_future()
+        self._waiters.append(waiter)
+        self._hand_out()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._release(waiter.result())
+            raise
+
+    def _hand_out(self) -> None:
+        while self._waiters and self._ready and self._running < self.slots:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self._running += 1
+                waiter.set_result(self._ready.popleft())
+
+    def _release(self, child: _Child) -> None:
+        """Gives the slot back; a child that still lives is killed, and cleared away when it is dead."""
+        self._running -= 1
+        if child.dead:
+            self._loop.call_soon(self._clear, child)
+        else:
+            child.killed = True
+            child.ended = None
+            self._order(protocol.KILL, child.slot, child.generation)
+        self._hand_out()
+        if self._idle is None and not self._closed:
+            self._idle = self._loop.call_later(self._idle_s, self._rest)
+
+    def _clear(self, child: _Child) -> None:
+        """Closes what a dead child leaves. Memory above 1 MiB is given back in a thread: it takes a while."""
+        if child.memory < 0:
+            return
+        child.socket.close()
+        memory, child.memory = child.memory, -1
+        if os.fstat(memory).st_blocks * 512 > IN_LOOP and not self._closed:
+            self._pool_threads().submit(os.close, memory)
+        else:
+            os.close(memory)
+
+    def _rest(self) -> None:
+        """After a long idle time no ready child is kept."""
+        self._idle = None
+        left = self._last_use + self._idle_s - self._loop.time()
+        if self._running or self._waiters or left > 0:
+            self._idle = self._loop.call_later(max(left, self._idle_s / 10), self._rest)
+            return
+        self._want(0)
+        while self._ready:
+            self._dismiss(self._ready.popleft())
+
+    def _dismiss(self, child: _Child) -> None:
+        """A ready child that nobody needs: it ends when its socket is closed."""
+        self._children.pop(child.socket.fileno(), None)
+        child.dead = True
+        self._clear(child)
+
+    # What the nucleus and the children say ----------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        for descriptor, _ in self._epoll.poll(0):
+            child = self._children.get(descriptor)
+            if child is not None:
+                self._hear_child(child)
+            elif self._nucleus is not None and descriptor == self._nucleus.control.fileno():
+                self._hear_nucleus(self._nucleus.control)
+
+    def _hear_child(self, child: _Child) -> None:
+        try:
+            said = child.socket.recv(protocol.RECORD.size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            said = b""  # it died with our order unread
+        if said:
+            kind, _, _, status, _, extra = protocol.RECORD.unpack(said)
+            if kind == protocol.FAULT:
+                child.fault = (extra, status)
+            return
+        self._children.pop(child.socket.fileno(), None)
+        child.dead = True
+        if child.ended is not None:
+            if not child.ended.done():
+                child.ended.set_result(None)
+        elif child.killed:
+            self._clear(child)
+        elif child in self._ready:
+            self._ready.remove(child)
+            self._clear(child)
+        if self._closed and not self._children:
+            self._quiet.set()
+
+    def _hear_nucleus(self, control: socket.socket) -> None:
+        while True:
+            try:
+                said, ancillary, _, _ = control.recvmsg(
+                    protocol.RECORD.size, _RIGHTS_SPACE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+                )
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                said = b""
+            if not said:
+                if self._closed:  # asked for: `_end_nucleus` waits for its end
+                    self._epoll.unregister(control.fileno())
+                else:
+                    self._bury()
+                return
+            self._obey(said, ancillary)
+
+    def _obey(self, said: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
+        kind, slot, generation, status, cpu_us, extra = protocol.RECORD.unpack(said)
+        if kind == protocol.READY:
+            self._adopt(slot, generation, extra, ancillary)
+        elif kind == protocol.EXIT:
+            self.cpu_us += cpu_us
+            child = self._slots.pop((slot, generation), None)
+            if child is not None:
+                self._learn_status(child, status, cpu_us)
+        elif kind == protocol.STARVED:
+            self._target = len(self._slots)
+            if not self._slots:
+                self._fail_waiters(protocol.describe(extra, status))
+        elif self._hello is not None and not self._hello.done():
+            if kind == protocol.HELLO:
+                self.layers = status
+                self._hello.set_result(None)
+            else:
+                self._hello.set_exception(Unavailable(protocol.describe(extra, status)))
+
+    def _learn_status(self, child: _Child, status: int, cpu_us: int) -> None:
+        child.usage = cpu_us
+        if child.status is None:
+            child.status = self._loop.create_future()
+        if not child.status.done():
+            child.status.set_result(status)
+
+    def _adopt(self, slot: int, generation: int, pid: int, ancillary: list[tuple[int, int, bytes]]) -> None:
+        descriptors = array("i")
+        for _, _, data in ancillary:
+            descriptors.frombytes(data[: len(data) - len(data) % 4])
+        if len(descriptors) != 2:  # no descriptor left in this process: the child sees its socket closed and ends
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._fail_waiters("no file descriptors left")
+            return
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptors[0])
+        child = _Child(slot, generation, pid, connection, descriptors[1])
+        self._slots[slot, generation] = child
+        self._children[descriptors[0]] = child
+        self._epoll.register(descriptors[0], select.EPOLLIN)
+        if self._closed or not self._target:
+            self._dismiss(child)
+            return
+        self._ready.append(child)
+        self._hand_out()
+
+    def _fail_waiters(self, reason: str) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(Exhausted(reason))
+
+    # The nucleus ------------------------------------------------------------------------------------------------------
+
+    def _order(self, kind: int, slot: int, generation: int = 0) -> None:
+        if self._nucleus is None:
+            return
+        with contextlib.suppress(BrokenPipeError, ConnectionError):  # its end is heard elsewhere
+            self._nucleus.control.send(protocol.ORDER.pack(kind, slot, generation, 0), _FLAGS)
+
+    def _want(self, children: int) -> None:
+        if self._target != children:
+            self._target = children
+            self._order(protocol.TARGET, children)
+
+    async def start(self) -> None:
+        """Starts the nucleus and waits for its word. Raises `Unavailable`; `OSError` when the host has no process left."""
+        nucleus = Nucleus()
+        self._nucleus = nucleus
+        self._target = 0
+        self._hello = self._loop.create_future()
+        self._epoll.register(nucleus.control.fileno(), select.EPOLLIN)
+        await self._hello
+        self._want(self.slots + AHEAD)
+
+    async def _restart(self) -> None:
+        """A fresh nucleus after one died; callers that come meanwhile wait for the same one."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self.start())
+            self._starting.add_done_callback(self._started)
+        try:
+            await asyncio.shield(self._starting)
+        except (Unavailable, OSError) as error:
+            raise Exhausted(f"no new nucleus: {error}") from None
+
+    def _started(self, future: "asyncio.Future[None]") -> None:
+        self._starting = None
+        if not future.cancelled():
+            future.exception()  # each waiting call has raised it
+
+    def _bury(self) -> None:
+        """The nucleus is dead, and so, by the kernel's word, are its children: each shows it by its own end-of-file."""
+        nucleus, self._nucleus = self._nucleus, None
+        if nucleus is None:
+            return
+        nucleus.forget()
+        self._target = 0
+        if self._hello is not None and not self._hello.done():
+            self._hello.set_exception(Unavailable("the sandbox nucleus ended at once"))
+        for child in self._slots.values():
+            self._learn_status(child, -1, 0)
+        self._slots.clear()
+        for child in self._ready:
+            self._dismiss(child)
+        self._ready.clear()
+        if self._waiters and not self._closed:
+            self._fail_waiters("the nucleus died")
+        if self._closed and not self._children:
+            self._quiet.set()
+
+    async def aclose(self) -> None:
+        """Ends every child and the nucleus; calls still under way end as cancelled. Leaves no process, descriptor or thread."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._idle is not None:
+            self._idle.cancel()
+        self._fail_waiters("the pool is closed")
+        for child in self._children.values():
+            child.killed = True
+        while self._ready:
+            self._dismiss(self._ready.popleft())
+        if self._nucleus is not None:
+            await self._end_nucleus(self._nucleus)
+        while self._children:
+            self._quiet.clear()
+            await self._quiet.wait()
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        if self._threads is not None:
+            threads = self._threads
+            await asyncio.to_thread(threads.shutdown)
+
+    async def _end_nucleus(self, nucleus: Nucleus) -> None:
+        """Asks it to end by closing the control socket; kills it if it does not."""
+        nucleus.control.shutdown(socket.SHUT_WR)
+        ended = asyncio.Event()
+        self._loop.add_reader(nucleus.pidfd, ended.set)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await ended.wait()
+        except TimeoutError:
+            nucleus.kill()
+            await ended.wait()
+        finally:
+            self._loop.remove_reader(nucleus.pidfd)
+        self._bury()
+
+
+def _huge_pages_unasked() -> bool:
+    """Whether this host gives huge pages without being asked, which would make a small call zero megabytes."""
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
+            return "[always]" in file.read()
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.asynccontextmanager
+async def open_pool(slots: int = 8, *, idle_s: float = IDLE_S) -> AsyncIterator[Pool]:
+    """A pool that runs up to `slots` calls at once and keeps ready children until it was idle for `idle_s` seconds.
+
+    Raises `Unavailable` where there is no sandbox, `OSError` when the host has nothing left to start one with.
+    """
+    pool = Pool(slots, idle_s)
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.aclose()
