@@ -186,7 +186,7 @@ class UnaryExpr(Expr):
 
 @frozen(slots=True)
 class BinaryExpr(Expr):
-    """`op` is one of `or and == != < <= > >= | ^ & << >> + - +% -% * / // % *%`; `op_span` is its place."""
+    """`op` is one of `or and == != < <= > >= | ^ & << >> + - +% -% * / % *%`; `op_span` is its place."""
 
     op: str
     left: Expr
@@ -327,7 +327,7 @@ class LetStmt(Stmt):
 
 @frozen(slots=True)
 class AssignStmt(Stmt):
-    """`target op value;`; `op` is `=`, or `+=` and friends without the `=`: `+ - * / // % +% -% *% & | ^ << >>`."""
+    """`target op value;`; `op` is `=`, or `+=` and friends without the `=`: `+ - * / % +% -% *% & | ^ << >>`."""
 
     target: Expr
     op: str

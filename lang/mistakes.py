@@ -1,0 +1,342 @@
+"""What to say about a syntax mistake: the likely ones by hand, the others from what was expected.
+
+`explain` asks one small function after another; the first that recognises the situation speaks. Each gets the
+`Problem` (what stands there, what may, which repair fits) and the text's file name.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from dandc.lang.cut import ITEM_WORDS
+from dandc.lang.diagnostics import Diagnostic, Fix, Label
+from dandc.lang.expected import joined, phrases
+from dandc.lang.lexing import RESERVED
+from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem
+from dandc.lang.spans import Source, Span
+
+if TYPE_CHECKING:
+    from lark import Token
+
+_CLOSING = {"LPAR": ")", "LSQB": "]", "LBRACE": "}", "FSTR_OPEN": "}"}
+_LATER_POLICIES = frozenset("after once cache limit concurrency within".split())
+
+
+@frozen
+class _Case:
+    """A problem with what all explanations need."""
+
+    problem: Problem
+    source: Source
+
+    @property
+    def token(self) -> "Token":
+        return self.problem.token
+
+    @property
+    def type(self) -> str:
+        return self.problem.token.type
+
+    @property
+    def span(self) -> Span:
+        return self.of(self.problem.token)
+
+    def of(self, token: "Token") -> Span:
+        assert token.start_pos is not None and token.end_pos is not None
+        return Span(self.source.file, token.start_pos, token.end_pos)
+
+    @property
+    def gap(self) -> Span:
+        """The place right after the previous token."""
+        end = self.span.start if self.problem.previous is None else self.of(self.problem.previous).end
+        return Span(self.source.file, end, end)
+
+    @property
+    def found(self) -> str:
+        return found(self.token)
+
+    @property
+    def first(self) -> str:
+        """The type of the first token of the statement or item."""
+        return self.problem.tokens[self.problem.statement].type
+
+    @property
+    def item(self) -> str:
+        """The type of the word that opens the item."""
+        tokens, start = self.problem.tokens, self.problem.start
+        return tokens[start + 1 if tokens[start].type == "PUB" and start + 1 < len(tokens) else start].type
+
+    @property
+    def starts_statement(self) -> bool:
+        return "BROKEN" in self.problem.expected
+
+    def inserts(self, *types: str) -> bool:
+        return self.problem.repair.kind == "insert" and self.problem.repair.types[0] in types
+
+    def replaces(self, *types: str) -> bool:
+        return self.problem.repair.kind == "replace" and self.problem.repair.types == types
+
+
+def found(token: "Token") -> str:
+    """How a message names what stands at a place."""
+    if token.type == "$END":
+        return "the end of the text"
+    if token.type in ("STR", "FSTR_BEGIN", "BYTES"):
+        return "a string"
+    text = str(token) if len(token) <= 40 else f"{token[:37]}..."
+    return f"`{text}`"
+
+
+def explain(problem: Problem, source: Source) -> Diagnostic:
+    """The diagnostic for one syntax mistake."""
+    case = _Case(problem, source)
+    for rule in _RULES:
+        diagnostic = rule(case)
+        if diagnostic is not None:
+            return diagnostic
+    return _unexpected(case)
+
+
+def _unexpected(case: _Case) -> Diagnostic:
+    possible = phrases(case.problem.expected)
+    wanted = f"expected {joined(possible)}" if possible else "nothing can stand here"
+    return Diagnostic("P0101", f"{wanted}, found {case.found}", case.span, wanted)
+
+
+def _increment(case: _Case) -> Diagnostic | None:
+    previous = case.problem.previous
+    if case.type != "PLUS" or previous is None or previous.type != "PLUS" or previous.end_pos != case.token.start_pos:
+        return None
+    span = case.of(previous).to(case.span)
+    fix = Fix("write `+= 1`", span, " += 1", certain=case.problem.type_at(1) == "SEMICOLON")
+    return Diagnostic("P0106", "there is no operator `++`", span, "not an operator", fixes=(fix,))
+
+
+def _triple_equals(case: _Case) -> Diagnostic | None:
+    previous = case.problem.previous
+    if case.type != "EQUAL" or previous is None or previous.type not in ("EQ", "NE"):
+        return None
+    span = case.of(previous).to(case.span)
+    fix = Fix(f"write `{previous}`", span, str(previous))
+    return Diagnostic("P0106", f"there is no operator `{previous}=`", span, "not an operator", fixes=(fix,))
+
+
+def _c_style_for(case: _Case) -> Diagnostic | None:
+    tokens, start = case.problem.tokens, case.problem.statement
+    if case.first != "FOR" or start + 1 >= len(tokens) or tokens[start + 1].type != "LPAR":
+        return None
+    if case.type not in ("EQUAL", "SEMICOLON", "LET", "VAR", "COLON") and not case.token.isidentifier():
+        return None
+    return Diagnostic(
+        "P0110",
+        "a `for` goes over a range or a sequence",
+        case.of(tokens[start]),
+        "write `for i in 0..n { ... }`",
+        notes=("for any other condition there is `while condition { ... }`",),
+    )
+
+
+def _else_without_if(case: _Case) -> Diagnostic | None:
+    if case.type != "ELSE" or not case.starts_statement:
+        return None
+    return Diagnostic("P0112", "this `else` has no `if` before it", case.span, "no `if` that it could belong to")
+
+
+def _nested_item(case: _Case) -> Diagnostic | None:
+    if case.type not in ITEM_WORDS or not case.starts_statement:
+        return None
+    return Diagnostic(
+        "P0108", f"{case.found} stands at the top level of a module, not inside another item", case.span,
+        "move it out of the braces",
+    )  # fmt: skip
+
+
+def _kernel_statement_in_composition(case: _Case) -> Diagnostic | None:
+    if case.item != "COMPOSITION" or not case.starts_statement or case.type not in STATEMENT_WORDS:
+        return None
+    notes = ("a composition only says what feeds what: put computing into a `function` and call it",)
+    return Diagnostic("P0114", f"{case.found} is a statement of functions", case.span, "not in a composition", (), notes)
+
+
+def _missing_semicolon(case: _Case) -> Diagnostic | None:
+    if not case.inserts("SEMICOLON"):
+        return None
+    fix = Fix("add `;`", case.gap, ";", certain=True)
+    return Diagnostic("P0102", f"expected `;` before {case.found}", case.gap, "`;` is missing here", fixes=(fix,))
+
+
+def _unclosed(case: _Case) -> Diagnostic | None:
+    closing = case.inserts("RPAR", "RSQB") or case.problem.repair.kind == "close"
+    if not case.problem.opened or not (closing or case.type == "$END"):
+        return None
+    opening = case.problem.opened[-1]
+    closer = _CLOSING[opening.type]
+    where = Label(case.gap, f"expected `{closer}` here at the latest")
+    message = f"this `{opening}` is not closed"
+    fixes = (Fix(f"add `{closer}`", case.gap, closer),) if case.inserts("RPAR", "RSQB") else ()
+    return Diagnostic("P0103", message, case.of(opening), f"no `{closer}` for it", (where,), fixes=fixes)
+
+
+def _wrong_closer(case: _Case) -> Diagnostic | None:
+    if case.type not in ("RPAR", "RSQB", "RBRACE"):
+        return None
+    opened = case.problem.opened
+    if opened and _CLOSING[opened[-1].type] != str(case.token):
+        where = Label(case.of(opened[-1]), f"`{_CLOSING[opened[-1].type]}` is expected, because of this")
+        return Diagnostic("P0104", f"`{case.token}` does not close `{opened[-1]}`", case.span, "", (where,))
+    if opened and case.problem.repair.kind != "delete":
+        return None
+    fix = Fix("remove it", case.span, "")
+    return Diagnostic("P0104", f"there is no bracket that `{case.token}` closes", case.span, "nothing to close",
+                      fixes=(fix,))  # fmt: skip
+
+
+def _reserved_word(case: _Case) -> Diagnostic | None:
+    wants_name = "NAME" in case.problem.expected and not case.starts_statement
+    if str(case.token) not in RESERVED or not wants_name:
+        return None
+    if case.problem.repair.kind != "name" and _belongs_elsewhere(case):
+        return None
+    fix = Fix("write it in back quotes", case.span, f"`{case.token}`", certain=case.problem.repair.kind == "name")
+    return Diagnostic("P0105", f"`{case.token}` is a reserved word", case.span, "not a name", fixes=(fix,))
+
+
+def _belongs_elsewhere(case: _Case) -> bool:
+    previous = case.problem.previous
+    text = case.source.text[case.of(previous).end : case.span.start] if previous is not None else ""
+    return "\n" in text or case.type in ("ELSE", "IN", "AND", "OR")
+
+
+_ARROWS = ("FAT_ARROW", "ARROW", "LEFT_ARROW")
+
+
+def _equality(case: _Case) -> Diagnostic | None:
+    if case.replaces("EQ"):
+        fix = Fix("write `==`", case.span, "==", certain=True)
+        return Diagnostic("P0107", "`=` gives a value; `==` compares", case.span, "a comparison is written `==`",
+                          fixes=(fix,))  # fmt: skip
+    if case.replaces("EQUAL") and case.type == "EQ":
+        fix = Fix("write `=`", case.span, "=", certain=True)
+        return Diagnostic("P0107", "`==` compares; `=` gives a value", case.span, "`=` is expected", fixes=(fix,))
+    return None
+
+
+def _emit_arrow(case: _Case) -> Diagnostic | None:
+    if case.first != "EMIT" or not (case.replaces("LEFT_ARROW") or case.inserts("LEFT_ARROW")):
+        return None
+    span = case.gap if case.inserts("LEFT_ARROW") else case.span
+    fix = Fix("write `<-`", span, " <- " if case.inserts("LEFT_ARROW") else "<-", certain=True)
+    return Diagnostic("P0120", "an `emit` gives its value after `<-`", span, "`<-` is expected", fixes=(fix,))
+
+
+def _arrow(case: _Case) -> Diagnostic | None:
+    if case.inserts("FAT_ARROW"):
+        fix = Fix("add `=>`", case.gap, " =>", certain=True)
+        return Diagnostic("P0109", f"expected `=>` before {case.found}", case.gap, "`=>` is missing here", fixes=(fix,))
+    if case.replaces("LT", "MINUS"):
+        fix = Fix("put a space between", case.span, "< -", certain=True)
+        return Diagnostic("P0109", "`<-` is one arrow, not `<` and `-`", case.span, "belongs to `emit`", fixes=(fix,))
+    if case.problem.repair.kind != "replace" or not {case.type, case.problem.repair.types[0]} & set(_ARROWS):
+        return None
+    right = TEXTS[case.problem.repair.types[0]]
+    fix = Fix(f"write `{right}`", case.span, right, certain=True)
+    return Diagnostic("P0109", f"expected `{right}`, found `{case.token}`", case.span, f"`{right}` is expected",
+                      fixes=(fix,))  # fmt: skip
+
+
+def _separator(case: _Case) -> Diagnostic | None:
+    if case.inserts("COMMA", "COLON", "EQUAL"):
+        text = TEXTS[case.problem.repair.types[0]]
+        fix = Fix(f"add `{text}`", case.gap, f" {text}" if text == "=" else text, certain=text == ",")
+        return Diagnostic("P0113", f"expected `{text}` before {case.found}", case.gap, f"`{text}` is missing here",
+                          fixes=(fix,))  # fmt: skip
+    if case.problem.repair.kind == "replace":
+        text = TEXTS[case.problem.repair.types[0]]
+        fix = Fix(f"write `{text}`", case.span, text, certain=True)
+        return Diagnostic("P0113", f"expected `{text}`, found `{case.token}`", case.span, f"`{text}` is expected",
+                          fixes=(fix,))  # fmt: skip
+    if case.problem.repair.kind == "delete":
+        fix = Fix("remove it", case.span, "", certain=True)
+        return Diagnostic("P0113", f"there is a `{case.token}` too many", case.span, "not expected", fixes=(fix,))
+    return None
+
+
+def _if_needs_else(case: _Case) -> Diagnostic | None:
+    if case.problem.expected != {"ELSE"}:
+        return None
+    return Diagnostic("P0122", "an `if` that gives a value needs an `else`", case.gap, "`else { ... }` is missing here")
+
+
+def _policy(case: _Case) -> Diagnostic | None:
+    if "TIMEOUT" not in case.problem.expected or str(case.token) not in _LATER_POLICIES:
+        return None
+    return Diagnostic("P0115", f"the policy `{case.token}` is not there yet", case.span, "not in this version")
+
+
+def _duration(case: _Case) -> Diagnostic | None:
+    if case.problem.expected != {"DURATION"}:
+        return None
+    fix = (Fix("add a unit", case.gap if case.type == "$END" else Span(case.span.file, case.span.end, case.span.end),
+               "s"),) if case.type == "INT" else ()  # fmt: skip
+    return Diagnostic("P0116", f"expected a duration, found {case.found}", case.span,
+                      "a duration has a unit: `500ms`, `2s`, `1m`, `1h`", fixes=fix)  # fmt: skip
+
+
+def _tuple_field(case: _Case) -> Diagnostic | None:
+    previous = case.problem.previous
+    if case.type != "INT" or previous is None or previous.type != "DOT":
+        return None
+    return Diagnostic("P0101", "the parts of a tuple have no names", case.span,
+                      "take it apart: `let (a, b) = pair;`")  # fmt: skip
+
+
+_RULES: tuple[Callable[[_Case], Diagnostic | None], ...] = (
+    _increment, _triple_equals, _c_style_for, _else_without_if, _nested_item, _kernel_statement_in_composition,
+    _missing_semicolon, _reserved_word, _if_needs_else, _policy, _duration, _tuple_field, _equality, _emit_arrow,
+    _arrow, _unclosed, _separator, _wrong_closer,
+)  # fmt: skip
+
+
+_STATEMENTS_OUTSIDE = frozenset(("LET", "VAR"))
+
+
+def outside(tokens: "list[Token]", start: int, end: int, source: Source) -> Diagnostic:
+    """The diagnostic for tokens `start:end`, which belong to no item."""
+    token = tokens[start]
+    assert token.start_pos is not None and token.end_pos is not None
+    span = Span(source.file, token.start_pos, token.end_pos)
+    if token.type in _STATEMENTS_OUTSIDE:
+        fix = Fix("write `const NAME: T = value;`", span, "const")
+        return Diagnostic("P0111", f"`{token}` stands outside a function", span, "only `const` stands at the top level",
+                          fixes=(fix,))  # fmt: skip
+    if token.type in STATEMENT_WORDS or token.type == "ELSE":
+        return Diagnostic("P0111", f"`{token}` stands outside a function", span, "a statement belongs into a function")
+    if token.type in ("RBRACE", "RPAR", "RSQB"):
+        fixes = (Fix("remove it", span, ""),)
+        return Diagnostic("P0104", f"there is no bracket that `{token}` closes", span, "nothing to close", fixes=fixes)
+    if token.type == "SEMICOLON":
+        fixes = (Fix("remove it", span, "", certain=True),)
+        return Diagnostic("P0113", "there is a `;` too many", span, "an item that ends in `}` has none", fixes=fixes)
+    word = _misspelt(token)
+    fixes = (Fix(f"write `{word}`", span, word),) if word else ()
+    label = "expected an item such as `function` or `composition`"
+    return Diagnostic("P0123", f"{found(token)} stands outside an item", span, label, fixes=fixes)
+
+
+_FOREIGN = {"def": "fn", "func": "fn", "fun": "fn", "struct": "record", "class": "record", "type": "record",
+            "workflow": "composition", "use": "import", "include": "import", "from": "import", "public": "pub",
+            "static": "const"}  # fmt: skip
+
+
+def _misspelt(token: "Token") -> str:
+    """The word that opens an item and was probably meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+
+    word = str(token)
+    if word in _FOREIGN:
+        return _FOREIGN[word]
+    words = [w.lower() for w in sorted(ITEM_WORDS)]
+    return next(iter(get_close_matches(word, words, 1, 0.75)), "") if word.isidentifier() else ""
+
+

@@ -1,0 +1,339 @@
+"""Tokens of one item to a lark tree, in spite of mistakes.
+
+The fast way feeds the tokens to lark's LALR automaton. Only if that fails, the item is read again by the careful way,
+which remembers the automaton's stacks at the beginning of every open statement. At a mistake it tries, in this order:
+
+1. the item is complete: the rest is the caller's;
+2. a repair of one token (a missing `;`, `=` for `==`, ...), taken only if the automaton accepts the next token too;
+3. giving up the innermost open statement: its stacks are restored, BROKEN stands for it, and reading goes on after it;
+4. giving up the item.
+
+Copies of the value stack are shallow. That is safe although lark extends lists in place, because stacks are only
+restored for a statement that is still open, and the list of its block has not been touched since.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field, frozen
+
+from dandc.lang.cut import first_on_line
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
+    from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+_COMPOUND = frozenset(("IF", "WHILE", "FOR", "MATCH", "ELSE"))
+STATEMENT_WORDS = frozenset("LET VAR IF MATCH FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE".split())
+
+# A token that was written, and what may have been meant instead.
+_SUBSTITUTES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "EQUAL": (("EQ",), ("LEFT_ARROW",), ("FAT_ARROW",), ("COLON",)),
+    "EQ": (("EQUAL",),),
+    "ARROW": (("FAT_ARROW",), ("LEFT_ARROW",)),
+    "FAT_ARROW": (("ARROW",), ("LEFT_ARROW",), ("COLON",)),
+    "LEFT_ARROW": (("EQUAL",), ("LT", "MINUS"), ("ARROW",)),
+    "COLON": (("ARROW",), ("EQUAL",), ("FAT_ARROW",)),
+    "SEMICOLON": (("COMMA",),),
+    "COMMA": (("SEMICOLON",),),
+}
+TEXTS = {
+    "EQ": "==", "LEFT_ARROW": "<-", "FAT_ARROW": "=>", "ARROW": "->", "EQUAL": "=", "COLON": ":", "SEMICOLON": ";",
+    "COMMA": ",", "LT": "<", "MINUS": "-", "RPAR": ")", "RSQB": "]", "RBRACE": "}",
+}  # fmt: skip
+_INSERTIONS = ("COMMA", "FAT_ARROW", "COLON", "LEFT_ARROW", "RPAR", "RSQB")
+_BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
+
+
+@frozen
+class Repair:
+    """What was done to go on: `kind` is `insert`, `replace`, `delete`, `name`, `close`, or `` for nothing."""
+
+    kind: str
+    types: tuple[str, ...] = ()
+
+
+@frozen
+class Problem:
+    """One syntax mistake: `tokens[index]` was found where only `expected` may stand.
+
+    `statement` is the index of the first token of the innermost open statement (or of the item), `opened` the
+    brackets that are open before the mistake, innermost last. `index` may be `len(tokens)`: `token` is then the end.
+    """
+
+    tokens: "list[Token]"
+    start: int
+    index: int
+    token: "Token"
+    expected: frozenset[str]
+    statement: int
+    opened: "tuple[Token, ...]"
+    repair: Repair
+
+    @property
+    def previous(self) -> "Token | None":
+        """The token before the mistake, if there is one in the item."""
+        return self.tokens[self.index - 1] if self.index > self.start else None
+
+    def type_at(self, offset: int) -> str:
+        """The type of the token `offset` away from the mistake, `` outside."""
+        index = self.index + offset
+        return self.tokens[index].type if 0 <= index < len(self.tokens) else ""
+
+
+@frozen
+class Outcome:
+    """`tree` is None if the item was given up; `stop` is the index of the first token that is not part of it."""
+
+    tree: "Tree[Token] | None"
+    stop: int
+
+
+@frozen
+class _Open:
+    """A statement that is being read: where it begins, and the automaton as it was then."""
+
+    depth: int
+    index: int
+    states: list[Any]
+    values: list[Any]
+
+
+def parse_item(
+    language: "Lark", tokens: "list[Token]", start: int, end: int, text: str, report: Callable[[Problem], bool]
+) -> Outcome:
+    """The tree of the item at `start:end`. `report` gets every mistake and says whether to go on."""
+    from lark import UnexpectedToken  # noqa: PLC0415 - running a cached program must not load lark
+
+    feed = language.parse_interactive(start="item").parser_state.feed_token
+    try:
+        for i in range(start, end):
+            feed(tokens[i])
+        return Outcome(feed(_end_token(tokens, end), True), end)
+    except UnexpectedToken:
+        return _Careful(language, tokens, start, end, text, report).run()
+
+
+def _end_token(tokens: "list[Token]", end: int) -> "Token":
+    last = tokens[end - 1]
+    return type(last)("$END", "", last.end_pos, last.line, last.column, end_pos=last.end_pos)
+
+
+def _like(token: "Token", type_: str, position: int | None = None) -> "Token":
+    """A token that was not written: at `position`, or in the place of `token`."""
+    start, end = (token.start_pos, token.end_pos) if position is None else (position, position)
+    return type(token)(type_, TEXTS.get(type_, str(token)), start, token.line, token.column, end_pos=end)
+
+
+@define
+class _Careful:
+    """One careful reading of an item."""
+
+    language: "Lark"
+    tokens: "list[Token]"
+    start: int
+    end: int
+    text: str
+    report: Callable[[Problem], bool]
+    index: int = 0
+    depth: int = 0
+    opened: "list[Token]" = field(factory=list)
+    statements: list[_Open] = field(factory=list)
+    parser: "InteractiveParser" = field(init=False)
+
+    def run(self) -> Outcome:
+        from lark import UnexpectedToken  # noqa: PLC0415 - running a cached program must not load lark
+
+        self.parser = self.language.parse_interactive(start="item")
+        self.index = self.start
+        while True:
+            self._remember_statement()
+            token = self._token()
+            before = list(self.parser.parser_state.state_stack)
+            try:
+                tree = self.parser.feed_token(token)
+            except UnexpectedToken:
+                outcome = self._mend(token, before)
+                if outcome is not None:
+                    return outcome
+                continue
+            if token.type == "$END":
+                return Outcome(tree, self.end)
+            self._advance(token)
+
+    def _token(self) -> "Token":
+        return self.tokens[self.index] if self.index < self.end else _end_token(self.tokens, self.end)
+
+    def _advance(self, token: "Token") -> None:
+        """Account for a token of the text that was read or given up."""
+        self.index += 1
+        if token.type in ("LPAR", "LSQB", "LBRACE"):
+            self.opened.append(token)
+        elif token.type in ("RPAR", "RSQB", "RBRACE") and self.opened:
+            self.opened.pop()
+        self.depth += (token.type == "LBRACE") - (token.type == "RBRACE")
+
+    def _remember_statement(self) -> None:
+        """If a statement may begin here, keep the automaton's stacks, for going back to this place."""
+        state = self.parser.parser_state
+        if not _accepts(self.parser, state.state_stack, ("BROKEN",)):
+            return
+        while self.statements and self.statements[-1].depth >= self.depth:
+            self.statements.pop()
+        self.statements.append(_Open(self.depth, self.index, list(state.state_stack), list(state.value_stack)))
+
+    def _mend(self, token: "Token", before: list[Any]) -> Outcome | None:
+        """Report a mistake and go on after it; an outcome if the item ends here."""
+        if _accepts(self.parser, before, ("$END",)):
+            return Outcome(self.parser.feed_token(_end_token(self.tokens, self.index)), self.index)
+        repair = self._repair(token)
+        goes_on = self.report(self._problem(token, before, repair))
+        if not goes_on:
+            return Outcome(None, self.end)
+        if repair.kind:
+            self._apply(token, repair)
+            return None
+        if not self.statements or token.type == "$END":
+            return Outcome(None, self.end)
+        self._give_up_statement()
+        return None
+
+    def _problem(self, token: "Token", before: list[Any], repair: Repair) -> Problem:
+        row = self.parser.parser_state.parse_conf.states[before[-1]]
+        expected = frozenset(t for t in row if t.isupper() and _accepts(self.parser, before, (t,)))
+        statement = self.statements[-1].index if self.statements else self.start
+        opened = tuple(self.opened)
+        return Problem(self.tokens[: self.end], self.start, self.index, token, expected, statement, opened, repair)
+
+    # Repairs.
+
+    def _fits(self, *types: str) -> bool:
+        return _accepts(self.parser, self.parser.parser_state.state_stack, types)
+
+    def _repair(self, token: "Token") -> Repair:
+        following = self.tokens[self.index + 1].type if self.index + 1 < self.end else "$END"
+        if self._ends_statement(token) and self._fits("SEMICOLON", token.type):
+            return Repair("insert", ("SEMICOLON",))
+        for types in _SUBSTITUTES.get(token.type, ()):
+            if self._fits(*types, following):
+                return Repair("replace", types)
+        if self._is_word(token) and self._fits("NAME", following):
+            return Repair("name")
+        for type_ in self._insertions():
+            if self._fits(type_, token.type):
+                return Repair("insert", (type_,))
+        if token.type in ("RPAR", "RSQB", "SEMICOLON", "COMMA", "RBRACE") and self._fits(following):
+            return Repair("delete")
+        if token.type == "$END" and self.opened and self._closers():
+            return Repair("close", self._closers())
+        return Repair("")
+
+    def _ends_statement(self, token: "Token") -> bool:
+        return token.type in ("RBRACE", "$END") or first_on_line(token, self.text)
+
+    def _is_word(self, token: "Token") -> bool:
+        """Whether `token` is a reserved word that was probably meant as a name."""
+        return token.type == "FNAME" or (token.isidentifier() and not first_on_line(token, self.text))
+
+    def _insertions(self) -> Iterable[str]:
+        first = self.tokens[self.statements[-1].index if self.statements else self.start]
+        return (("EQUAL",) if first.type in _BINDING_WORDS else ()) + _INSERTIONS
+
+    def _closers(self) -> tuple[str, ...]:
+        """The closing brackets (and the `;`) that complete the item at its end, or nothing."""
+        closing = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+        inner = [closing[t.type] for t in reversed(self.opened)]
+        for head in ((), ("SEMICOLON",)):
+            if self._fits(*head, *inner, "$END"):
+                return (*head, *inner)
+        return ()
+
+    def _apply(self, token: "Token", repair: Repair) -> None:
+        assert token.start_pos is not None
+        previous_end = self.tokens[self.index - 1].end_pos if self.index > self.start else token.start_pos
+        if repair.kind == "delete":
+            self.index += 1
+        elif repair.kind == "name":
+            self.parser.feed_token(token.update(type="NAME"))
+            self.index += 1
+        elif repair.kind == "replace":
+            for type_ in repair.types:
+                self.parser.feed_token(_like(token, type_))
+            self.index += 1
+        else:
+            for type_ in repair.types:
+                self.parser.feed_token(_like(token, type_, previous_end))
+                if type_ in ("RPAR", "RSQB", "RBRACE") and self.opened:
+                    self.opened.pop()
+
+    # Giving up.
+
+    def _give_up_statement(self) -> None:
+        """Go back to the beginning of the innermost open statement, and on after its end."""
+        statement = self.statements.pop()
+        state = self.parser.parser_state
+        state.state_stack[:], state.value_stack[:] = statement.states, statement.values
+        compound = self.tokens[statement.index].type in _COMPOUND
+        while self.index < self.end:
+            token = self.tokens[self.index]
+            level = self.depth - statement.depth
+            if level == 0 and self.index > statement.index and self._begins_statement(token):
+                break
+            if token.type == "RBRACE" and level == 0:
+                break
+            self._advance(token)
+            if token.type == "SEMICOLON" and level == 0 and not (compound and self._inside_header()):
+                break
+            if token.type == "RBRACE" and level == 1 and not self._continues():
+                break
+        self._trim_opened(statement.depth)
+        first, last = self.tokens[statement.index], self.tokens[self.index - 1]
+        broken = type(first)("BROKEN", "", first.start_pos, first.line, first.column, end_pos=last.end_pos)
+        self.parser.feed_token(broken)
+
+    def _begins_statement(self, token: "Token") -> bool:
+        return token.type in STATEMENT_WORDS and first_on_line(token, self.text)
+
+    def _inside_header(self) -> bool:
+        return bool(self.opened) and self.opened[-1].type == "LPAR"
+
+    def _continues(self) -> bool:
+        """Whether the statement goes on after the `}` that was just passed."""
+        following = self.tokens[self.index].type if self.index < self.end else ""
+        return following in ("ELSE", "SEMICOLON", "RPAR", "RSQB", "DOT", "QUESTION", "COMMA")
+
+    def _trim_opened(self, depth: int) -> None:
+        """Forget the round and square brackets that the given-up statement left open."""
+        kept: list[Token] = []
+        for token in self.opened:
+            if token.type == "LBRACE":
+                depth -= 1
+                if depth < 0:
+                    break
+            kept.append(token)
+        while kept and kept[-1].type != "LBRACE":
+            kept.pop()
+        self.opened = kept
+
+
+def _accepts(parser: "InteractiveParser", stack: list[Any], types: tuple[str, ...]) -> bool:
+    """Whether the automaton with this stack of states can read these tokens one after another."""
+    from lark.parsers.lalr_analysis import Shift  # noqa: PLC0415 - running a cached program must not load lark
+
+    conf = parser.parser_state.parse_conf
+    states, stack = conf.states, list(stack)
+    for type_ in types:
+        while True:
+            action = states[stack[-1]].get(type_)
+            if action is None:
+                return False
+            if action[0] is Shift:
+                stack.append(action[1])
+                break
+            rule = action[1]
+            if rule.expansion:
+                del stack[-len(rule.expansion) :]
+            stack.append(states[stack[-1]][rule.origin.name][1])
+            if type_ == "$END" and stack[-1] == conf.end_state:
+                break
+    return True
