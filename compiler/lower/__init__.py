@@ -1,0 +1,43 @@
+"""From the checked program to kernel IR: instantiates, lifts lambdas, derives codecs. The front is `lower_kernel`."""
+
+from dandc.compiler import kir
+from dandc.compiler.check.bodies import local_type
+from dandc.compiler.check.captures import Captures
+from dandc.compiler.check.flows import config_name
+from dandc.compiler.check.symbols import World
+from dandc.compiler.flow import OutputDecl, ParamDecl
+from dandc.compiler.lower.builder import Builder
+from dandc.compiler.lower.context import Context
+from dandc.compiler.lower.functions import Lowering, implicit_type
+from dandc.compiler.lower.statements import lower_body
+from dandc.compiler.typed import TKernel
+
+__all__ = ["lower_kernel"]
+
+
+def lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -> kir.Kernel:
+    """The kernel and every function that it reaches, monomorphic.
+
+    Implicit inputs (configs, then endpoints) follow the declared parameters as parameters of kind `one`.
+    """
+    context = Context(world)
+    b = Builder(kernel.name, kernel.span)
+    low = Lowering(context, b, {}, kernel.solutions, kernel=True)
+    params = [
+        ParamDecl(p.name, p.kind, p.key and context.concrete(p.key), context.concrete(p.item)) for p in kernel.params
+    ]
+    for port, local in zip(kernel.params, kernel.locals, strict=True):
+        low.slots[id(local)] = b.param(port.name, context.concrete(local_type(port)))
+    implicit = [("config", c) for c in captures.configs] + [("endpoint", e) for e in captures.endpoints]
+    for i in implicit:
+        t = implicit_type(context, i)
+        params.append(ParamDecl(f"{i[0]} {config_name(world, root, i[1])}", "one", None, t))
+        low.implicit[i] = b.param(i[1], t)
+    for output in kernel.outputs:
+        context.concrete(output.item)
+    lower_body(low, kernel.body)
+    b.return_()
+    context.drain()
+    outputs = tuple(OutputDecl(o.name, o.kind, o.key, o.item) for o in kernel.outputs)
+    functions = tuple(f for f in context.functions.values() if f is not None)
+    return kir.Kernel(kernel.name, tuple(params), outputs, (b.finish(), *functions), context.table)

@@ -1,0 +1,165 @@
+"""The state of lowering one kernel: which functions exist, which wait, what types are called.
+
+Generic helpers are instantiated once for each choice of type arguments and function arguments: a lambda that is passed
+makes an instance of its own, in which the parameter is called directly.
+"""
+
+from collections.abc import Callable
+
+from attrs import Factory, define, frozen
+from dandc.compiler import kir
+from dandc.compiler.check.captures import walk
+from dandc.compiler.check.infer import map_type
+from dandc.compiler.check.symbols import World
+from dandc.compiler.check.types import define_type
+from dandc.compiler.typed import TCall, TConfig, TEndpoint, TFnRef
+from dandc.compiler.types import (
+    STR,
+    Anon,
+    Array,
+    Basic,
+    Named,
+    Option,
+    RecordDef,
+    Result,
+    SetRef,
+    Tuple,
+    Type,
+    TypeDef,
+    is_scalar,
+)
+
+Implicit = tuple[str, str]  # ("config" | "endpoint", qualified name)
+
+
+@frozen
+class BoundFn:
+    """A function value: a lifted function and the locals of the current function that it captures."""
+
+    name: str
+    captures: tuple[int, ...] = ()
+
+
+@define(eq=False)
+class Context:
+    """One kernel under construction. `build` entries run when their turn comes, so that recursion ends."""
+
+    world: World
+    functions: dict[str, kir.Function | None] = Factory(dict)
+    waiting: list[tuple[str, Callable[[], kir.Function]]] = Factory(list)
+    table: dict[str, TypeDef] = Factory(dict)
+    _anonymous: dict[Type, Named] = Factory(dict)
+    _implicit: dict[str, tuple[Implicit, ...]] = Factory(dict)
+
+    def request(self, name: str, build: Callable[[], kir.Function]) -> str:
+        """Make sure that the function `name` will exist."""
+        if name not in self.functions:
+            self.functions[name] = None
+            self.waiting.append((name, build))
+        return name
+
+    def drain(self) -> None:
+        """Build everything that waits."""
+        while self.waiting:
+            name, build = self.waiting.pop(0)
+            self.functions[name] = build()
+
+    def concrete(self, t: Type) -> Type:
+        """`t` with anonymous records named, its definitions in the kernel's table."""
+        t = self._name_anonymous(t)
+        define_type(self.world, self._hide(t), self.table)
+        return t
+
+    def _hide(self, t: Type) -> Type:
+        """Names of anonymous records are unknown to the checker: keep them from it."""
+        names = {n.name for n in self._anonymous.values()}
+        return map_type(t, lambda leaf: STR if isinstance(leaf, Named) and leaf.name in names else leaf)
+
+    def _name_anonymous(self, t: Type) -> Type:
+        match t:
+            case Anon(fields):
+                if t not in self._anonymous:
+                    inner = tuple((n, self.concrete(f)) for n, f in fields)
+                    named = Named(f"anon.r{len(self._anonymous)}")
+                    self._anonymous[t] = named
+                    self.table[named.name] = RecordDef(inner)
+                return self._anonymous[t]
+            case Array(item):
+                return Array(self._name_anonymous(item))
+            case Option(item):
+                return Option(self._name_anonymous(item))
+            case Result(ok, err):
+                return Result(self._name_anonymous(ok), self._name_anonymous(err))
+            case Tuple(items):
+                return Tuple(tuple(self._name_anonymous(i) for i in items))
+        return t
+
+    def implicit(self, fn: str) -> tuple[Implicit, ...]:
+        """What the helper `fn` reads of configs and endpoints, itself or through others, in a fixed order."""
+        if fn not in self._implicit:
+            found: set[Implicit] = set()
+            seen: set[str] = {fn}
+            todo = [fn]
+            while todo:
+                direct, called = self.reads(self.world.typed_fn(todo.pop()).body or ())
+                found |= direct
+                todo += [c for c in called if c not in seen]
+                seen |= called
+            self._implicit[fn] = tuple(sorted(found))
+        return self._implicit[fn]
+
+    def reads(self, body: object) -> tuple[set[Implicit], set[str]]:
+        """Configs and endpoints that occur in `body`, and the helpers that it calls."""
+        found: set[Implicit] = set()
+        called: set[str] = set()
+        for node in walk(body):
+            match node:
+                case TConfig(name=name):
+                    found.add(("config", name))
+                case TEndpoint(name=name):
+                    found.add(("endpoint", name))
+                case TCall(fn=fn) | TFnRef(fn=fn):
+                    called.add(fn)
+        return found, called
+
+    def reads_all(self, body: object) -> tuple[Implicit, ...]:
+        """The same with everything that called helpers read."""
+        found, called = self.reads(body)
+        for fn in called:
+            found |= set(self.implicit(fn))
+        return tuple(sorted(found))
+
+    def is_heap(self, t: Type) -> bool:
+        """Whether values of `t` contain buffers."""
+        return bool(self.buffers(t))
+
+    def buffers(self, t: Type, seen: frozenset[Type] = frozenset()) -> frozenset[str]:
+        """The kinds of buffers that values of `t` contain: `text` (str and bytes), `array[...]`."""
+        if is_scalar(t) or t in seen:
+            return frozenset()
+        match t:
+            case Basic(name):
+                return frozenset({"text"}) if name in ("str", "bytes", "secret") else frozenset()
+            case Array(item):
+                return frozenset({str(t)}) | self.buffers(item, seen | {t})
+            case SetRef():
+                return frozenset()
+        inside: frozenset[str] = frozenset()
+        for part in self._inside(t):
+            inside |= self.buffers(part, seen | {t})
+        return inside
+
+    def _inside(self, t: Type) -> tuple[Type, ...]:
+        match t:
+            case Option(item):
+                return (item,)
+            case Result(ok, err):
+                return (ok, err)
+            case Tuple(items):
+                return items
+            case Named():
+                definition = self.table[str(t)]
+                if isinstance(definition, RecordDef):
+                    return tuple(f for _, f in definition.fields)
+                return tuple(p for _, payload in definition.variants for p in payload)
+        return ()
