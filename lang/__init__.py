@@ -6,6 +6,7 @@ Importing this package loads no parser: lark is imported by the first call of `p
 
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError, Fix, Label, Sink
 from dandc.lang.parser import ParseResult, parse
+from dandc.lang.render import render_json, render_terminal
 from dandc.lang.spans import NOWHERE, Source, Span
 
 __all__ = [
@@ -19,4 +20,6 @@ __all__ = [
     "Source",
     "Span",
     "parse",
+    "render_json",
+    "render_terminal",
 ]

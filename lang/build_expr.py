@@ -77,9 +77,7 @@ class _Chain:
                 self._report_chain(operator)
             compared = own_level == _COMPARISON
             right = self.operation(own_level + 1)
-            left = t.BinaryExpr(
-                left.span.to(right.span), str(operator), left, right, self.context.at(operator)
-            )
+            left = t.BinaryExpr(left.span.to(right.span), str(operator), left, right, self.context.at(operator))
         return left
 
     def _report_chain(self, operator: Child) -> None:

@@ -78,9 +78,7 @@ def _enum(context: Context, children: list[Child], head: _Head) -> t.Item:
 def _variant(context: Context, children: list[Child]) -> t.VariantDecl:
     payload = [child for child in children[1:] if child is not None]
     span = context.between(children[0], payload[-1]) if payload else context.at(children[0])
-    return t.VariantDecl(
-        span, name(context, children[0]), tuple([type_expr(context, child) for child in payload[:-1]])
-    )
+    return t.VariantDecl(span, name(context, children[0]), tuple([type_expr(context, child) for child in payload[:-1]]))
 
 
 def _type_params(context: Context, tree: Child) -> tuple[t.TypeParam, ...]:
@@ -137,9 +135,7 @@ def _function(context: Context, children: list[Child], head: _Head) -> t.Item:
     _, word, params, outputs, body = children
     ports = _ports(context, params), _ports(context, outputs)
     if body.data == "block":
-        return t.FunctionItem(
-            span, name(context, word), *ports, block(context, body), None, doc=doc, public=public
-        )
+        return t.FunctionItem(span, name(context, word), *ports, block(context, body), None, doc=doc, public=public)
     value = expr(context, body.children[0])
     return t.FunctionItem(span, name(context, word), *ports, None, value, doc=doc, public=public)
 
@@ -155,9 +151,7 @@ def _composition(context: Context, children: list[Child], head: _Head) -> t.Item
     span, doc, public = head
     _, word, params, outputs, body = children
     ports = _ports(context, params), _ports(context, outputs)
-    return t.CompositionItem(
-        span, name(context, word), *ports, flow_block(context, body), doc=doc, public=public
-    )
+    return t.CompositionItem(span, name(context, word), *ports, flow_block(context, body), doc=doc, public=public)
 
 
 _ITEMS: dict[str, Callable[[Context, list[Child], _Head], t.Item]] = {

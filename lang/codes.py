@@ -168,219 +168,221 @@ _family(
 )
 
 
-_family({
-    "L0001": (
-        "Unknown character",
-        "The character has no meaning in the language. Outside strings and comments a program is written in ASCII; text "
-        "copied from a document often has typographic quotes or dashes.\n\n"
-        "    let a = “text”;    // write \"text\"",
-    ),
-    "L0002": (
-        "Unclosed string",
-        "A string ends on the line on which it begins. A text of several lines stands in three double quotes; a double "
-        "quote inside a string is written `\\\"`.\n\n"
-        "    let a = \"one line\";\n"
-        "    let b = \"\"\"\n        several\n        lines\n        \"\"\";",
-    ),
-    "L0003": (
-        "Not a number",
-        "Numbers are `42`, `1_000`, `0xff`, `0b101`, `0o17`, `1.5` and `2e-3`. A letter cannot follow a number "
-        "directly, there is a digit on both sides of a point, and a decimal number does not begin with 0.\n\n"
-        "    let a = 12abc;    // write 12, or a name that begins with a letter",
-    ),
-    "L0004": (
-        "Unknown escape",
-        "In strings the escapes are `\\n` `\\t` `\\r` `\\0` `\\\\` `\\\"` and `\\u{1F600}`, in bytes `\\xff` in place of "
-        "`\\u`. A backslash as text is written twice.\n\n"
-        "    let path = \"C:\\dir\";    // write \"C:\\\\dir\"",
-    ),
-    "L0005": (
-        "Comment of another language",
-        "A comment begins with `//` and ends with its line. `///` documents the item after it, `//!` at the beginning "
-        "of a file documents the module. There are no block comments, because they do not nest.\n\n"
-        "    # counts lines        // write: // counts lines",
-    ),
-    "L0006": (
-        "String in single quotes",
-        "Strings stand in double quotes; there is no type for a single character.\n\n"
-        "    let a = 'text';    // write \"text\"",
-    ),
-    "L0007": (
-        "Name outside ASCII",
-        "Names consist of the letters a-z and A-Z, digits and `_`, and do not begin with a digit, so that two names "
-        "that look alike are alike. Strings and comments may hold any text.\n\n"
-        "    let größe = 3;    // write groesse or size",
-    ),
-    "L0008": (
-        "Invisible character",
-        "The text holds a control character, or one that changes how the text around it is displayed (for example the "
-        "reading direction). What a reviewer sees would differ from what is compiled, so such characters are refused "
-        "everywhere, in comments too. In a string write the escape.\n\n"
-        "    let mark = \"\\u{202E}\";",
-    ),
-    "L0009": (
-        "Unreadable f-string",
-        "In an f-string an expression stands between braces, on one line and without braces of its own; a brace as "
-        "text is doubled. Name a longer expression with `let` first.\n\n"
-        "    f\"{a}/{b}\"    f\"a {{literal}} brace\"",
-    ),
-    "L0010": (
-        "Source too large",
-        "A source file is limited, so that a hostile text cannot occupy the compiler. Large data belongs into an input "
-        "of the composition or into storage, not into the program; a large program divides into modules.\n\n"
-        "    import \"lib/tables.dnd\" as tables;",
-    ),
-    "P0101": (
-        "Unexpected text",
-        "At this place the grammar allows something else; the message lists the likeliest possibilities. The mistake is "
-        "often a little before the place where it is noticed.\n\n"
-        "    let a = * 3;    // an expression cannot begin with `*`",
-    ),
-    "P0102": (
-        "Missing semicolon",
-        "Every statement ends with `;`, except one that ends with a block. An item ends with `;` unless it ends with "
-        "braces.\n\n"
-        "    let a = 1;\n    if a > 0 { note \"positive\"; }",
-    ),
-    "P0103": (
-        "Unclosed bracket",
-        "A `(`, `[` or `{` has no partner. The diagnostic points at the bracket that was opened and at the place "
-        "where the closing one is missed at the latest.\n\n"
-        "    let a = f(1, 2;    // write f(1, 2);",
-    ),
-    "P0104": (
-        "Bracket that closes nothing",
-        "A closing bracket has no opening one, or closes another kind than the last one that was opened.\n\n"
-        "    let a = (1 + 2];    // write (1 + 2)",
-    ),
-    "P0105": (
-        "Reserved word as a name",
-        "Reserved words cannot name things. In back quotes they can; after `.`, as a field of a record and before the "
-        "`:` of an argument they may stand as they are.\n\n"
-        "    let `match` = 1;    // or another name",
-    ),
-    "P0106": (
-        "Operator of another language",
-        "Logic is written in words: `and`, `or`, `not`. There are no `++`, `--` and `===`.\n\n"
-        "    if a && !b { }    // write: if a and not b { }\n"
-        "    i++;              // write: i += 1;",
-    ),
-    "P0107": (
-        "`=` and `==` confused",
-        "`==` compares two values and gives a bool; `=` gives a value to a name and is a statement, never part of an "
-        "expression.\n\n"
-        "    if a = 1 { }    // write: if a == 1 { }",
-    ),
-    "P0108": (
-        "Item inside another item",
-        "Functions, records, constants and other items stand at the top level of a module. Inside a function there is "
-        "`let`, and a lambda for a short function.\n\n"
-        "    let twice = xs.map(|x| 2 * x);",
-    ),
-    "P0109": (
-        "Wrong arrow",
-        "`=>` stands before the outputs of a function or composition, between a pattern and its result, and between "
-        "key and item of a set. `->` stands before the result of an `fn`. `<-` gives a value to an output.\n\n"
-        "    fn f(a: i64) -> i64 = a;\n"
-        "    function g(a: i64) => (b: i64) { emit b <- f(a); }",
-    ),
-    "P0110": (
-        "`for` of another language",
-        "A `for` goes over a range or a sequence; its counter is new in every turn. Other loops are written with "
-        "`while`.\n\n"
-        "    for i in 0..10 { }\n    for name, value in table { }",
-    ),
-    "P0111": (
-        "Statement outside a function",
-        "At the top level of a module stand only items: imports, types, constants, functions and compositions. What "
-        "computes stands in a function; a value with a name is a `const`.\n\n"
-        "    const LIMIT: i64 = 10;",
-    ),
-    "P0112": (
-        "`else` without `if`",
-        "An `else` follows the closing brace of its `if` directly. A `;` between them ends the `if`.\n\n"
-        "    if a { f(); } else { g(); }",
-    ),
-    "P0113": (
-        "Separator missing or surplus",
-        "Elements of a list are separated by `,`, a name and its type by `:`, a name and its value by `=`. A comma "
-        "after the last element is allowed, an empty element is not.\n\n"
-        "    record Point { x: f64, y: f64 }",
-    ),
-    "P0114": (
-        "Statement of functions in a composition",
-        "A composition says which results feed which calls, and nothing else: it has no order and no control flow. "
-        "Conditions and loops over values stand in a `function`; for one call an item there is `each`.\n\n"
-        "    pages = http.fetch(each requests);",
-    ),
-    "P0115": (
-        "Not there yet",
-        "The construct belongs to the language, but this version cannot compile it. It is skipped, so that the rest of "
-        "the module is checked nevertheless.\n\n"
-        "    test \"...\" { }    // skipped in this version",
-    ),
-    "P0116": (
-        "Duration expected",
-        "A duration is an integer and a unit without a space: `ms`, `s`, `m` or `h`.\n\n"
-        "    page = http.fetch(request) timeout 2s;",
-    ),
-    "P0117": (
-        "Operators that do not go together",
-        "Comparisons do not chain, because `a < b < c` would compare a bool with a number. `not` binds less than "
-        "comparisons, so it needs parentheses after another operator.\n\n"
-        "    if a < b and b < c { }",
-    ),
-    "P0118": (
-        "Word of compositions in a function",
-        "`all`, `each`, `keyed`, `anyEach` and `anyKeyed` say how a set is divided over the calls of a node. Inside a "
-        "function a set is read with `for`; `..` updates a record inside functions only.\n\n"
-        "    for item in items { }",
-    ),
-    "P0119": (
-        "Misplaced policy",
-        "Policies follow a call of a composition, each at most once: `retry N`, with `on (...)` right after it, "
-        "`timeout D`, and `on failure` with `fail`, `skip`, `value` or `collect into NAME`.\n\n"
-        "    page = http.fetch(request) retry 3 on (429, 5xx) timeout 2s;",
-    ),
-    "P0120": (
-        "`emit` without `<-`",
-        "An `emit` names the output, a key and a name if it has them, and gives the value after `<-`.\n\n"
-        "    emit page <- text;\n    emit requests[server] named \"first\" <- request;",
-    ),
-    "P0121": (
-        "Too many mistakes",
-        "The parser stops after one hundred mistakes, because the later ones are seldom about the text that was "
-        "meant. Mend the first ones and try again.\n\n"
-        "    dandc check program.dnd",
-    ),
-    "P0122": (
-        "`if` without a value",
-        "An `if` in the place of an expression gives a value on both ways, so it needs an `else`. The `if` statement "
-        "does not.\n\n"
-        "    let a = if b { 1 } else { 0 };",
-    ),
-    "P0123": (
-        "Text outside an item",
-        "A module consists of items, and each begins with one of the words `import`, `config`, `endpoint`, `record`, "
-        "`enum`, `const`, `fn`, `function`, `communication` and `composition`, perhaps after `pub`.\n\n"
-        "    fn twice(a: i64) -> i64 = 2 * a;",
-    ),
-    "P0124": (
-        "`=>` outside a set type",
-        "Only sets have typed keys that are written with `=>`; a map is `map[K, V]`.\n\n"
-        "    function f(pages: set[str => bytes]) => (count: i64) { emit count <- 0; }",
-    ),
-    "P0125": (
-        "Not a place",
-        "Only a `var`, a field of one or an element of one can be assigned to: not the result of a call, not a slice, "
-        "not a literal.\n\n"
-        "    xs[0] = 1;    line.level = \"info\";",
-    ),
-    "P0126": (
-        "Nested too deeply",
-        "Brackets, blocks and chains of operators or calls are limited to a depth of 200, so that a hostile text "
-        "cannot exhaust the compiler's stack. A person who meets the limit names a part with `let` or moves it into a "
-        "function.\n\n"
-        "    let part = a + b;    // and go on with part",
-    ),
-})
+_family(
+    {
+        "L0001": (
+            "Unknown character",
+            "The character has no meaning in the language. Outside strings and comments a program is written in ASCII; text "
+            "copied from a document often has typographic quotes or dashes.\n\n"
+            '    let a = “text”;    // write "text"',
+        ),
+        "L0002": (
+            "Unclosed string",
+            "A string ends on the line on which it begins. A text of several lines stands in three double quotes; a double "
+            'quote inside a string is written `\\"`.\n\n'
+            '    let a = "one line";\n'
+            '    let b = """\n        several\n        lines\n        """;',
+        ),
+        "L0003": (
+            "Not a number",
+            "Numbers are `42`, `1_000`, `0xff`, `0b101`, `0o17`, `1.5` and `2e-3`. A letter cannot follow a number "
+            "directly, there is a digit on both sides of a point, and a decimal number does not begin with 0.\n\n"
+            "    let a = 12abc;    // write 12, or a name that begins with a letter",
+        ),
+        "L0004": (
+            "Unknown escape",
+            'In strings the escapes are `\\n` `\\t` `\\r` `\\0` `\\\\` `\\"` and `\\u{1F600}`, in bytes `\\xff` in place of '
+            "`\\u`. A backslash as text is written twice.\n\n"
+            '    let path = "C:\\dir";    // write "C:\\\\dir"',
+        ),
+        "L0005": (
+            "Comment of another language",
+            "A comment begins with `//` and ends with its line. `///` documents the item after it, `//!` at the beginning "
+            "of a file documents the module. There are no block comments, because they do not nest.\n\n"
+            "    # counts lines        // write: // counts lines",
+        ),
+        "L0006": (
+            "String in single quotes",
+            "Strings stand in double quotes; there is no type for a single character.\n\n"
+            "    let a = 'text';    // write \"text\"",
+        ),
+        "L0007": (
+            "Name outside ASCII",
+            "Names consist of the letters a-z and A-Z, digits and `_`, and do not begin with a digit, so that two names "
+            "that look alike are alike. Strings and comments may hold any text.\n\n"
+            "    let größe = 3;    // write groesse or size",
+        ),
+        "L0008": (
+            "Invisible character",
+            "The text holds a control character, or one that changes how the text around it is displayed (for example the "
+            "reading direction). What a reviewer sees would differ from what is compiled, so such characters are refused "
+            "everywhere, in comments too. In a string write the escape.\n\n"
+            '    let mark = "\\u{202E}";',
+        ),
+        "L0009": (
+            "Unreadable f-string",
+            "In an f-string an expression stands between braces, on one line and without braces of its own; a brace as "
+            "text is doubled. Name a longer expression with `let` first.\n\n"
+            '    f"{a}/{b}"    f"a {{literal}} brace"',
+        ),
+        "L0010": (
+            "Source too large",
+            "A source file is limited, so that a hostile text cannot occupy the compiler. Large data belongs into an input "
+            "of the composition or into storage, not into the program; a large program divides into modules.\n\n"
+            '    import "lib/tables.dnd" as tables;',
+        ),
+        "P0101": (
+            "Unexpected text",
+            "At this place the grammar allows something else; the message lists the likeliest possibilities. The mistake is "
+            "often a little before the place where it is noticed.\n\n"
+            "    let a = * 3;    // an expression cannot begin with `*`",
+        ),
+        "P0102": (
+            "Missing semicolon",
+            "Every statement ends with `;`, except one that ends with a block. An item ends with `;` unless it ends with "
+            "braces.\n\n"
+            '    let a = 1;\n    if a > 0 { note "positive"; }',
+        ),
+        "P0103": (
+            "Unclosed bracket",
+            "A `(`, `[` or `{` has no partner. The diagnostic points at the bracket that was opened and at the place "
+            "where the closing one is missed at the latest.\n\n"
+            "    let a = f(1, 2;    // write f(1, 2);",
+        ),
+        "P0104": (
+            "Bracket that closes nothing",
+            "A closing bracket has no opening one, or closes another kind than the last one that was opened.\n\n"
+            "    let a = (1 + 2];    // write (1 + 2)",
+        ),
+        "P0105": (
+            "Reserved word as a name",
+            "Reserved words cannot name things. In back quotes they can; after `.`, as a field of a record and before the "
+            "`:` of an argument they may stand as they are.\n\n"
+            "    let `match` = 1;    // or another name",
+        ),
+        "P0106": (
+            "Operator of another language",
+            "Logic is written in words: `and`, `or`, `not`. There are no `++`, `--` and `===`.\n\n"
+            "    if a && !b { }    // write: if a and not b { }\n"
+            "    i++;              // write: i += 1;",
+        ),
+        "P0107": (
+            "`=` and `==` confused",
+            "`==` compares two values and gives a bool; `=` gives a value to a name and is a statement, never part of an "
+            "expression.\n\n"
+            "    if a = 1 { }    // write: if a == 1 { }",
+        ),
+        "P0108": (
+            "Item inside another item",
+            "Functions, records, constants and other items stand at the top level of a module. Inside a function there is "
+            "`let`, and a lambda for a short function.\n\n"
+            "    let twice = xs.map(|x| 2 * x);",
+        ),
+        "P0109": (
+            "Wrong arrow",
+            "`=>` stands before the outputs of a function or composition, between a pattern and its result, and between "
+            "key and item of a set. `->` stands before the result of an `fn`. `<-` gives a value to an output.\n\n"
+            "    fn f(a: i64) -> i64 = a;\n"
+            "    function g(a: i64) => (b: i64) { emit b <- f(a); }",
+        ),
+        "P0110": (
+            "`for` of another language",
+            "A `for` goes over a range or a sequence; its counter is new in every turn. Other loops are written with "
+            "`while`.\n\n"
+            "    for i in 0..10 { }\n    for name, value in table { }",
+        ),
+        "P0111": (
+            "Statement outside a function",
+            "At the top level of a module stand only items: imports, types, constants, functions and compositions. What "
+            "computes stands in a function; a value with a name is a `const`.\n\n"
+            "    const LIMIT: i64 = 10;",
+        ),
+        "P0112": (
+            "`else` without `if`",
+            "An `else` follows the closing brace of its `if` directly. A `;` between them ends the `if`.\n\n"
+            "    if a { f(); } else { g(); }",
+        ),
+        "P0113": (
+            "Separator missing or surplus",
+            "Elements of a list are separated by `,`, a name and its type by `:`, a name and its value by `=`. A comma "
+            "after the last element is allowed, an empty element is not.\n\n"
+            "    record Point { x: f64, y: f64 }",
+        ),
+        "P0114": (
+            "Statement of functions in a composition",
+            "A composition says which results feed which calls, and nothing else: it has no order and no control flow. "
+            "Conditions and loops over values stand in a `function`; for one call an item there is `each`.\n\n"
+            "    pages = http.fetch(each requests);",
+        ),
+        "P0115": (
+            "Not there yet",
+            "The construct belongs to the language, but this version cannot compile it. It is skipped, so that the rest of "
+            "the module is checked nevertheless.\n\n"
+            '    test "..." { }    // skipped in this version',
+        ),
+        "P0116": (
+            "Duration expected",
+            "A duration is an integer and a unit without a space: `ms`, `s`, `m` or `h`.\n\n"
+            "    page = http.fetch(request) timeout 2s;",
+        ),
+        "P0117": (
+            "Operators that do not go together",
+            "Comparisons do not chain, because `a < b < c` would compare a bool with a number. `not` binds less than "
+            "comparisons, so it needs parentheses after another operator.\n\n"
+            "    if a < b and b < c { }",
+        ),
+        "P0118": (
+            "Word of compositions in a function",
+            "`all`, `each`, `keyed`, `anyEach` and `anyKeyed` say how a set is divided over the calls of a node. Inside a "
+            "function a set is read with `for`; `..` updates a record inside functions only.\n\n"
+            "    for item in items { }",
+        ),
+        "P0119": (
+            "Misplaced policy",
+            "Policies follow a call of a composition, each at most once: `retry N`, with `on (...)` right after it, "
+            "`timeout D`, and `on failure` with `fail`, `skip`, `value` or `collect into NAME`.\n\n"
+            "    page = http.fetch(request) retry 3 on (429, 5xx) timeout 2s;",
+        ),
+        "P0120": (
+            "`emit` without `<-`",
+            "An `emit` names the output, a key and a name if it has them, and gives the value after `<-`.\n\n"
+            '    emit page <- text;\n    emit requests[server] named "first" <- request;',
+        ),
+        "P0121": (
+            "Too many mistakes",
+            "The parser stops after one hundred mistakes, because the later ones are seldom about the text that was "
+            "meant. Mend the first ones and try again.\n\n"
+            "    dandc check program.dnd",
+        ),
+        "P0122": (
+            "`if` without a value",
+            "An `if` in the place of an expression gives a value on both ways, so it needs an `else`. The `if` statement "
+            "does not.\n\n"
+            "    let a = if b { 1 } else { 0 };",
+        ),
+        "P0123": (
+            "Text outside an item",
+            "A module consists of items, and each begins with one of the words `import`, `config`, `endpoint`, `record`, "
+            "`enum`, `const`, `fn`, `function`, `communication` and `composition`, perhaps after `pub`.\n\n"
+            "    fn twice(a: i64) -> i64 = 2 * a;",
+        ),
+        "P0124": (
+            "`=>` outside a set type",
+            "Only sets have typed keys that are written with `=>`; a map is `map[K, V]`.\n\n"
+            "    function f(pages: set[str => bytes]) => (count: i64) { emit count <- 0; }",
+        ),
+        "P0125": (
+            "Not a place",
+            "Only a `var`, a field of one or an element of one can be assigned to: not the result of a call, not a slice, "
+            "not a literal.\n\n"
+            '    xs[0] = 1;    line.level = "info";',
+        ),
+        "P0126": (
+            "Nested too deeply",
+            "Brackets, blocks and chains of operators or calls are limited to a depth of 200, so that a hostile text "
+            "cannot exhaust the compiler's stack. A person who meets the limit names a part with `let` or moves it into a "
+            "function.\n\n"
+            "    let part = a + b;    // and go on with part",
+        ),
+    }
+)

@@ -61,6 +61,8 @@ def phrases(expected: frozenset[str]) -> list[str]:
             rest -= absorbed
     if (_OPERATORS <= rest or _ASSIGNMENTS <= rest) and (groups or rest - _FOLLOWERS):
         rest -= _FOLLOWERS
+    if groups or rest - {"DOT", "LSQB"}:
+        rest -= {"DOT", "LSQB"}
     singles = [PHRASES[t] for t in _FIRST if t in rest]
     others = sorted({PHRASES[t] for t in rest if t not in _FIRST})
     return list(dict.fromkeys([*singles, *groups, *others]))[:MAX_PHRASES]

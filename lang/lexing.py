@@ -251,9 +251,7 @@ def _backquote(state: _State, token: "Token") -> None:
 
 
 def _bad_name(state: _State, token: "Token") -> None:
-    state.report(
-        "L0007", f"the name `{token[:40]}` has characters outside a-z, A-Z, 0-9 and `_`", _span(state, token)
-    )
+    state.report("L0007", f"the name `{token[:40]}` has characters outside a-z, A-Z, 0-9 and `_`", _span(state, token))
     _keep_as(state, token, "NAME", str(token))
 
 

@@ -44,7 +44,7 @@ def escape_problems(raw: str, *, is_bytes: bool) -> Iterator[tuple[int, int, str
 
 def _wrong_kind(body: str, is_bytes: bool) -> str:
     if body[:1] == "x":
-        return "`\\x` is for bytes (`b\"...\"`); in a string a character is written `\\u{...}`"
+        return '`\\x` is for bytes (`b"..."`); in a string a character is written `\\u{...}`'
     if body[:1] == "u":
         return "`\\u{...}` is for strings; a byte is written `\\x` and two hexadecimal digits"
     kinds = '`\\n` `\\t` `\\r` `\\0` `\\\\` `\\"` and ' + ("`\\xNN`" if is_bytes else "`\\u{...}`")

@@ -80,7 +80,7 @@ class _Case:
 
 def found(token: "Token") -> str:
     """How a message names what stands at a place."""
-    if token.type == "$END":
+    if token.type == "$END" and not token:
         return "the end of the text"
     if token.type in ("STR", "FSTR_BEGIN", "BYTES"):
         return "a string"
@@ -105,12 +105,28 @@ def _unexpected(case: _Case) -> Diagnostic:
 
 
 def _increment(case: _Case) -> Diagnostic | None:
+    """`i++` and `i--`: noticed at the first sign of a statement, or at the second one of an expression."""
+    if case.type not in ("PLUS", "MINUS"):
+        return None
+    at_first = case.problem.type_at(1) == case.type
+    other = case.problem.tokens[case.problem.index + 1] if at_first else case.problem.previous
+    if other is None or other.type != case.type:
+        return None
+    first, second = (case.token, other) if at_first else (other, case.token)
+    if first.end_pos != second.start_pos:
+        return None
+    span = case.of(first).to(case.of(second))
+    fix = Fix(f"write `{case.token}= 1`", span, f" {case.token}= 1", certain=at_first)
+    return Diagnostic("P0106", f"there is no operator `{case.token * 2}`", span, "not an operator", fixes=(fix,))
+
+
+def _walrus(case: _Case) -> Diagnostic | None:
     previous = case.problem.previous
-    if case.type != "PLUS" or previous is None or previous.type != "PLUS" or previous.end_pos != case.token.start_pos:
+    if case.type != "EQUAL" or previous is None or previous.type != "COLON" or previous.end_pos != case.token.start_pos:
         return None
     span = case.of(previous).to(case.span)
-    fix = Fix("write `+= 1`", span, " += 1", certain=case.problem.type_at(1) == "SEMICOLON")
-    return Diagnostic("P0106", "there is no operator `++`", span, "not an operator", fixes=(fix,))
+    fix = Fix("write `=`", span, "=", certain=True)
+    return Diagnostic("P0106", "there is no operator `:=`", span, "not an operator", fixes=(fix,))
 
 
 def _triple_equals(case: _Case) -> Diagnostic | None:
@@ -126,7 +142,7 @@ def _c_style_for(case: _Case) -> Diagnostic | None:
     tokens, start = case.problem.tokens, case.problem.statement
     if case.first != "FOR" or start + 1 >= len(tokens) or tokens[start + 1].type != "LPAR":
         return None
-    if case.type not in ("EQUAL", "SEMICOLON", "LET", "VAR", "COLON") and not case.token.isidentifier():
+    if case.type not in ("EQUAL", "SEMICOLON", "LET", "VAR", "COLON") and not _is_word(case):
         return None
     return Diagnostic(
         "P0110",
@@ -135,6 +151,10 @@ def _c_style_for(case: _Case) -> Diagnostic | None:
         "write `for i in 0..n { ... }`",
         notes=("for any other condition there is `while condition { ... }`",),
     )
+
+
+def _is_word(case: _Case) -> bool:
+    return case.token.isidentifier() and case.type != "$END"
 
 
 def _else_without_if(case: _Case) -> Diagnostic | None:
@@ -156,7 +176,9 @@ def _kernel_statement_in_composition(case: _Case) -> Diagnostic | None:
     if case.item != "COMPOSITION" or not case.starts_statement or case.type not in STATEMENT_WORDS:
         return None
     notes = ("a composition only says what feeds what: put computing into a `function` and call it",)
-    return Diagnostic("P0114", f"{case.found} is a statement of functions", case.span, "not in a composition", (), notes)
+    return Diagnostic(
+        "P0114", f"{case.found} is a statement of functions", case.span, "not in a composition", (), notes
+    )
 
 
 def _missing_semicolon(case: _Case) -> Diagnostic | None:
@@ -194,7 +216,7 @@ def _wrong_closer(case: _Case) -> Diagnostic | None:
 
 def _reserved_word(case: _Case) -> Diagnostic | None:
     wants_name = "NAME" in case.problem.expected and not case.starts_statement
-    if str(case.token) not in RESERVED or not wants_name:
+    if str(case.token) not in RESERVED or case.type == "$END" or not wants_name:
         return None
     if case.problem.repair.kind != "name" and _belongs_elsewhere(case):
         return None
@@ -226,7 +248,7 @@ def _emit_arrow(case: _Case) -> Diagnostic | None:
     if case.first != "EMIT" or not (case.replaces("LEFT_ARROW") or case.inserts("LEFT_ARROW")):
         return None
     span = case.gap if case.inserts("LEFT_ARROW") else case.span
-    fix = Fix("write `<-`", span, " <- " if case.inserts("LEFT_ARROW") else "<-", certain=True)
+    fix = Fix("write `<-`", span, " <-" if case.inserts("LEFT_ARROW") else "<-", certain=True)
     return Diagnostic("P0120", "an `emit` gives its value after `<-`", span, "`<-` is expected", fixes=(fix,))
 
 
@@ -292,7 +314,7 @@ def _tuple_field(case: _Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[_Case], Diagnostic | None], ...] = (
-    _increment, _triple_equals, _c_style_for, _else_without_if, _nested_item, _kernel_statement_in_composition,
+    _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item, _kernel_statement_in_composition,
     _missing_semicolon, _reserved_word, _if_needs_else, _policy, _duration, _tuple_field, _equality, _emit_arrow,
     _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
@@ -317,7 +339,7 @@ def outside(tokens: "list[Token]", start: int, end: int, source: Source) -> Diag
         return Diagnostic("P0104", f"there is no bracket that `{token}` closes", span, "nothing to close", fixes=fixes)
     if token.type == "SEMICOLON":
         fixes = (Fix("remove it", span, "", certain=True),)
-        return Diagnostic("P0113", "there is a `;` too many", span, "an item that ends in `}` has none", fixes=fixes)
+        return Diagnostic("P0113", "there is a `;` too many", span, "the item before it is complete", fixes=fixes)
     word = _misspelt(token)
     fixes = (Fix(f"write `{word}`", span, word),) if word else ()
     label = "expected an item such as `function` or `composition`"
@@ -338,5 +360,3 @@ def _misspelt(token: "Token") -> str:
         return _FOREIGN[word]
     words = [w.lower() for w in sorted(ITEM_WORDS)]
     return next(iter(get_close_matches(word, words, 1, 0.75)), "") if word.isidentifier() else ""
-
-

@@ -8,8 +8,8 @@ which remembers the automaton's stacks at the beginning of every open statement.
 3. giving up the innermost open statement: its stacks are restored, BROKEN stands for it, and reading goes on after it;
 4. giving up the item.
 
-Copies of the value stack are shallow. That is safe although lark extends lists in place, because stacks are only
-restored for a statement that is still open, and the list of its block has not been touched since.
+Every token is tried on the states alone before it is fed, so that the automaton never reduces for a token that it then
+refuses. Lark extends lists of children in place; a restored stack therefore cuts them to the length that they had.
 """
 
 from collections.abc import Callable, Iterable
@@ -91,12 +91,16 @@ class Outcome:
 
 @frozen
 class _Open:
-    """A statement that is being read: where it begins, and the automaton as it was then."""
+    """A statement that is being read: where it begins, and the automaton as it was then.
+
+    `lengths` has the number of children of every tree in `values`, -1 for tokens.
+    """
 
     depth: int
     index: int
     states: list[Any]
     values: list[Any]
+    lengths: list[int]
 
 
 def parse_item(
@@ -115,8 +119,9 @@ def parse_item(
 
 
 def _end_token(tokens: "list[Token]", end: int) -> "Token":
-    last = tokens[end - 1]
-    return type(last)("$END", "", last.end_pos, last.line, last.column, end_pos=last.end_pos)
+    """The end of the item; its text is that of the token which opens the next one."""
+    last, text = tokens[end - 1], str(tokens[end]) if end < len(tokens) else ""
+    return type(last)("$END", text, last.end_pos, last.line, last.column, end_pos=last.end_pos)
 
 
 def _like(token: "Token", type_: str, position: int | None = None) -> "Token":
@@ -142,21 +147,17 @@ class _Careful:
     parser: "InteractiveParser" = field(init=False)
 
     def run(self) -> Outcome:
-        from lark import UnexpectedToken  # noqa: PLC0415 - running a cached program must not load lark
-
         self.parser = self.language.parse_interactive(start="item")
         self.index = self.start
         while True:
             self._remember_statement()
             token = self._token()
-            before = list(self.parser.parser_state.state_stack)
-            try:
-                tree = self.parser.feed_token(token)
-            except UnexpectedToken:
-                outcome = self._mend(token, before)
+            if not self._fits(token.type):
+                outcome = self._mend(token)
                 if outcome is not None:
                     return outcome
                 continue
+            tree = self.parser.feed_token(token)
             if token.type == "$END":
                 return Outcome(tree, self.end)
             self._advance(token)
@@ -176,18 +177,20 @@ class _Careful:
     def _remember_statement(self) -> None:
         """If a statement may begin here, keep the automaton's stacks, for going back to this place."""
         state = self.parser.parser_state
-        if not _accepts(self.parser, state.state_stack, ("BROKEN",)):
+        if not self._fits("BROKEN"):
             return
         while self.statements and self.statements[-1].depth >= self.depth:
             self.statements.pop()
-        self.statements.append(_Open(self.depth, self.index, list(state.state_stack), list(state.value_stack)))
+        lengths = [len(value.children) if hasattr(value, "children") else -1 for value in state.value_stack]
+        states, values = list(state.state_stack), list(state.value_stack)
+        self.statements.append(_Open(self.depth, self.index, states, values, lengths))
 
-    def _mend(self, token: "Token", before: list[Any]) -> Outcome | None:
+    def _mend(self, token: "Token") -> Outcome | None:
         """Report a mistake and go on after it; an outcome if the item ends here."""
-        if _accepts(self.parser, before, ("$END",)):
+        if self._fits("$END"):
             return Outcome(self.parser.feed_token(_end_token(self.tokens, self.index)), self.index)
         repair = self._repair(token)
-        goes_on = self.report(self._problem(token, before, repair))
+        goes_on = self.report(self._problem(token, repair))
         if not goes_on:
             return Outcome(None, self.end)
         if repair.kind:
@@ -198,23 +201,22 @@ class _Careful:
         self._give_up_statement()
         return None
 
-    def _problem(self, token: "Token", before: list[Any], repair: Repair) -> Problem:
-        row = self.parser.parser_state.parse_conf.states[before[-1]]
-        expected = frozenset(t for t in row if t.isupper() and _accepts(self.parser, before, (t,)))
-        statement = self.statements[-1].index if self.statements else self.start
+    def _problem(self, token: "Token", repair: Repair) -> Problem:
+        expected = frozenset(t for t in self.parser.choices() if t.isupper() and self._fits(t))
+        statement = min(self.statements[-1].index, self.end - 1) if self.statements else self.start
         opened = tuple(self.opened)
         return Problem(self.tokens[: self.end], self.start, self.index, token, expected, statement, opened, repair)
 
     # Repairs.
 
     def _fits(self, *types: str) -> bool:
-        return _accepts(self.parser, self.parser.parser_state.state_stack, types)
+        return _accepts(self.parser, types)
 
     def _repair(self, token: "Token") -> Repair:
         following = self.tokens[self.index + 1].type if self.index + 1 < self.end else "$END"
         if self._ends_statement(token) and self._fits("SEMICOLON", token.type):
             return Repair("insert", ("SEMICOLON",))
-        for types in _SUBSTITUTES.get(token.type, ()):
+        for types in self._substitutes(token):
             if self._fits(*types, following):
                 return Repair("replace", types)
         if self._is_word(token) and self._fits("NAME", following):
@@ -229,14 +231,22 @@ class _Careful:
         return Repair("")
 
     def _ends_statement(self, token: "Token") -> bool:
-        return token.type in ("RBRACE", "$END") or first_on_line(token, self.text)
+        return token.type in STATEMENT_WORDS | {"RBRACE", "$END"} or first_on_line(token, self.text)
+
+    def _substitutes(self, token: "Token") -> tuple[tuple[str, ...], ...]:
+        """What may have been meant by `token`; a `;` in parentheses rather says that they are not closed."""
+        if token.type == "SEMICOLON" and self.opened and self.opened[-1].type != "LBRACE":
+            return ()
+        return _SUBSTITUTES.get(token.type, ())
 
     def _is_word(self, token: "Token") -> bool:
         """Whether `token` is a reserved word that was probably meant as a name."""
+        if token.type == "$END":
+            return False
         return token.type == "FNAME" or (token.isidentifier() and not first_on_line(token, self.text))
 
     def _insertions(self) -> Iterable[str]:
-        first = self.tokens[self.statements[-1].index if self.statements else self.start]
+        first = self.tokens[min(self.statements[-1].index, self.end - 1) if self.statements else self.start]
         return (("EQUAL",) if first.type in _BINDING_WORDS else ()) + _INSERTIONS
 
     def _closers(self) -> tuple[str, ...]:
@@ -273,6 +283,9 @@ class _Careful:
         statement = self.statements.pop()
         state = self.parser.parser_state
         state.state_stack[:], state.value_stack[:] = statement.states, statement.values
+        for value, length in zip(statement.values, statement.lengths, strict=True):
+            if length >= 0:
+                del value.children[length:]
         compound = self.tokens[statement.index].type in _COMPOUND
         while self.index < self.end:
             token = self.tokens[self.index]
@@ -316,12 +329,12 @@ class _Careful:
         self.opened = kept
 
 
-def _accepts(parser: "InteractiveParser", stack: list[Any], types: tuple[str, ...]) -> bool:
-    """Whether the automaton with this stack of states can read these tokens one after another."""
+def _accepts(parser: "InteractiveParser", types: tuple[str, ...]) -> bool:
+    """Whether the automaton can read tokens of these types, one after another, from where it is."""
     from lark.parsers.lalr_analysis import Shift  # noqa: PLC0415 - running a cached program must not load lark
 
     conf = parser.parser_state.parse_conf
-    states, stack = conf.states, list(stack)
+    states, stack = conf.states, list(parser.parser_state.state_stack)
     for type_ in types:
         while True:
             action = states[stack[-1]].get(type_)
