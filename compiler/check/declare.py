@@ -3,6 +3,7 @@
 from attrs import evolve
 from dandc.compiler.check import report
 from dandc.compiler.check.symbols import (
+    PRELUDE,
     CompositionDecl,
     ConfigDecl,
     EndpointDecl,
@@ -29,6 +30,8 @@ from dandc.compiler.types import ERROR, UNIT, Named, Option, Type, TypeVar
 from dandc.lang import tree
 from dandc.lang.spans import Span
 
+# The variants of `option` and `result` are names like any other, so that a module may use them for its own things.
+VARIANTS = ("none", "some", "ok", "err")
 KINDS: dict[type, str] = {
     tree.RecordItem: "type",
     tree.EnumItem: "type",
@@ -46,6 +49,9 @@ def declare(world: World, modules: dict[str, SourceModule]) -> None:
     """Fill `world` with everything that `modules` declare."""
     for module in modules.values():
         world.scopes[module.name] = Scope(module)
+        if module.name == PRELUDE:
+            for name in VARIANTS:
+                world.scopes[PRELUDE].names[name] = Symbol("variant", name, module.tree.span)
     for scope in world.scopes.values():
         _declare_names(world, scope)
     for scope in world.scopes.values():

@@ -46,12 +46,15 @@ GENERIC = {"array": 1, "option": 1, "result": 2}
 
 
 def lookup(world: World, scope: Scope, name: str) -> Symbol | None:
-    """What `name` means at the top of a module: its own declarations first, then the prelude's."""
+    """What `name` means at the top of a module: its own declarations first, then the prelude's.
+
+    The rest of the standard library may use what the prelude keeps to itself.
+    """
     if name in scope.names:
         return scope.names[name]
     prelude = world.scopes.get(PRELUDE)
     symbol = prelude.names.get(name) if prelude else None
-    return symbol if symbol is not None and symbol.public else None
+    return symbol if symbol is not None and (symbol.public or scope.module.trusted) else None
 
 
 def lookup_path(world: World, scope: Scope, path: tuple[tree.Name, ...]) -> Symbol | None:
