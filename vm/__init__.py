@@ -8,11 +8,13 @@ calls of kernels (`compute.py`, sharded by `shards.py`, placed by `placement.py`
 `outcome.py` applies policies. Imports neither lark nor llvmlite, and httpx only when a program uses `http`.
 """
 
+from dandc.isolation import Limits
 from dandc.vm.bundle import BundleError, dumps, loads
 from dandc.vm.drivers import CallContext, Driver, DriverFailureError, EndpointAddress
 from dandc.vm.failures import Fault, RunError
-from dandc.vm.limits import Limits, RunLimits
-from dandc.vm.placement import Placement, ShardResult
+from dandc.vm.limits import RunLimits
+from dandc.vm.local import LocalPlacement, open_local
+from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem
 from dandc.vm.run import OutputItem, RunResult, run
 from dandc.vm.secrets import Secret
@@ -27,6 +29,7 @@ __all__ = [
     "Fault",
     "InputItem",
     "Limits",
+    "LocalPlacement",
     "Note",
     "OutputItem",
     "Placement",
@@ -34,8 +37,8 @@ __all__ = [
     "RunLimits",
     "RunResult",
     "Secret",
-    "ShardResult",
     "dumps",
     "loads",
+    "open_local",
     "run",
 ]

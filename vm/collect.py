@@ -13,14 +13,16 @@ from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import FlowType, KernelImage, OutputDecl
 from dandc.compiler.keys import decode_key
 from dandc.compiler.types import STR, Type, TypeTable
+from dandc.isolation import ABSENT, FAIL, FINISHED, NOTE, Outcome
 from dandc.lang.spans import Span
 from dandc.vm.items import Buffer, ItemSet, take
-from dandc.vm.placement import FAILED, FINISHED, NOT_RUN, NOT_SAID, NOTE, InstanceRecord, ShardResult
 from dandc.vm.shards import Plan
 
 # Values from here on are views into the shard's output instead of copies: below, a view costs more than it saves.
 _VIEW_FROM = 64 << 10
 _FAIL_TEXT_LIMIT = 64 << 10
+# `state` of an instance that the image did not come to.
+_NOT_RUN = 0
 
 
 @define(slots=True)
@@ -69,13 +71,15 @@ class ShardOutput:
     again: list[int] = field(factory=list)
 
 
-def read_shard(kernel: KernelImage, result: ShardResult, base: int, types: TypeTable) -> ShardOutput:
+def read_shard(kernel: KernelImage, result: Outcome, base: int, types: TypeTable) -> ShardOutput:
     """The contents of a result without error. `base` is added to instance numbers."""
     output = ShardOutput([Columns() for _ in kernel.outputs])
-    if any(record[0] != FINISHED for record in result.instances):
+    states = result.instances.state
+    if states.count(FINISHED) != len(states):
         _read_endings(kernel, result, base, output)
-    _read_entries(kernel, result, base, output, types)
-    finished = [base + i for i, record in enumerate(result.instances) if record[0] == FINISHED]
+    if not _read_plain(result, base, output):
+        _read_entries(kernel, result, base, output, types)
+    finished = [base + i for i, state in enumerate(states) if state == FINISHED]
     for declared, columns in zip(kernel.outputs, output.columns, strict=True):
         _check_counts(declared, columns, finished, output)
     bad = {*output.faults, *output.again}
@@ -84,28 +88,31 @@ def read_shard(kernel: KernelImage, result: ShardResult, base: int, types: TypeT
     return output
 
 
-def _read_endings(kernel: KernelImage, result: ShardResult, base: int, output: ShardOutput) -> None:
+def _read_endings(kernel: KernelImage, result: Outcome, base: int, output: ShardOutput) -> None:
     """Sort out the instances that did not finish."""
-    for i, record in enumerate(result.instances):
-        if record[0] == FINISHED:
+    for i, state in enumerate(result.instances.state):
+        if state == FINISHED:
             continue
-        fault = _ending(kernel, result, record)
+        fault = _ending(kernel, result, i)
         # An area that earlier instances filled, or an image that stopped early, is no fault of this instance.
-        if i > 0 and (fault.code == "limit.output" or record[0] == NOT_RUN):
+        if i > 0 and (fault.code == "limit.output" or state == _NOT_RUN):
             output.again.append(base + i)
         else:
             output.faults[base + i] = fault
 
 
-def _ending(kernel: KernelImage, result: ShardResult, record: InstanceRecord) -> InstanceFault:
-    state, code, site, _, message_at, message_length, _ = record
+def _ending(kernel: KernelImage, result: Outcome, instance: int) -> InstanceFault:
+    records = result.instances
+    site = records.site[instance]
     where = kernel.sites[site] if site < len(kernel.sites) else None
-    if state == NOT_RUN:
+    if records.state[instance] == _NOT_RUN:
         return InstanceFault("sandbox.output", "the image ended without running the instance")
-    if state == FAILED:
-        text = bytes(result.data[message_at : message_at + min(message_length, _FAIL_TEXT_LIMIT)])
-        return InstanceFault("fail", text.decode(errors="replace"), where)
-    name, message = trap_names().get(code, ("sandbox.output", f"the image reported the unknown trap {code}"))
+    if records.state[instance] == FAIL:
+        start = records.message_offset[instance]
+        length = min(records.message_length[instance], _FAIL_TEXT_LIMIT)
+        return InstanceFault("fail", result.data[start : start + length].decode(errors="replace"), where)
+    unknown = ("sandbox.output", f"the image reported the unknown trap {records.code[instance]}")
+    name, message = trap_names().get(records.code[instance], unknown)
     return InstanceFault(name, message, where)
 
 
@@ -117,8 +124,27 @@ def trap_names() -> dict[int, tuple[str, str]]:
     return {number: (code, message) for code, (number, message) in TRAPS.items()}
 
 
+def _read_plain(result: Outcome, base: int, output: ShardOutput) -> bool:
+    """Read entries of the common sort, without keys, names and notes, all of the first output, in a few C calls."""
+    entries = result.entries
+    count = len(entries)
+    absent = entries.key_length.count(ABSENT) == entries.name_length.count(ABSENT) == count
+    if not absent or not output.columns or entries.output.count(0) != count:
+        return False
+    data, view = result.data, memoryview(result.data)
+    column = output.columns[0]
+    column.keys = [None] * count
+    column.names = [None] * count
+    column.values = [
+        data[start : start + length] if length < _VIEW_FROM else view[start : start + length]
+        for start, length in zip(entries.value_offset, entries.value_length, strict=True)
+    ]
+    column.instances = [base + i for i in entries.instance] if base else list(entries.instance)
+    return True
+
+
 def _read_entries(
-    kernel: KernelImage, result: ShardResult, base: int, output: ShardOutput, types: TypeTable
+    kernel: KernelImage, result: Outcome, base: int, output: ShardOutput, types: TypeTable
 ) -> None:
     data = result.data
     view = memoryview(data)
@@ -131,13 +157,13 @@ def _read_entries(
             continue
         key = None
         name_at = key_at
-        if key_length != NOT_SAID:
+        if key_length != ABSENT:
             name_at += key_length
             key = bytes(view[key_at:name_at])
             if not checks[number](key):
                 output.faults[number_of_instance] = _bad_output(kernel.outputs[number], "an item has an invalid key")
         name = None
-        if name_length != NOT_SAID:
+        if name_length != ABSENT:
             name = _text(view[name_at : name_at + name_length])
             if name is None:
                 output.faults[number_of_instance] = _bad_output(kernel.outputs[number], "a name is not valid UTF-8")

@@ -14,13 +14,15 @@ from attrs import define, evolve, field
 
 from dandc.compiler.flow import ComputeNode, KernelImage
 from dandc.compiler.types import Type
+from dandc.isolation import Limits
+from dandc.isolation import Outcome as Ended
 from dandc.vm.admission import TooBigError
 from dandc.vm.collect import InstanceFault, read_shard
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.inputs import block_bytes, build_block
-from dandc.vm.limits import Limits
+from dandc.vm.limits import footprint
 from dandc.vm.outcome import Outcome
-from dandc.vm.placement import Placement, ShardResult
+from dandc.vm.placement import Placement
 from dandc.vm.shards import Plan
 from dandc.vm.summary import Note
 from dandc.vm.tasks import together
@@ -34,6 +36,7 @@ _PATIENCE = 20
 _LEAST_PATIENCE_MS = 100.0
 # Above this, blocks are put together in a worker thread.
 _OFF_LOOP_BYTES = 1 << 20
+_NOBODYS_FAULT = ("host.", "image.", "sandbox.unavailable")
 
 
 async def run_compute(
@@ -113,15 +116,19 @@ class _Packer:
                 self.split(instances[start], instances[end - 1] + 1)
                 start = end
 
-    def measured(self, instances: int, cpu_us: float) -> None:
+    def measured(self, instances: int, taken_us: float) -> None:
         """Learn from a shard that ended well: half of the estimate is the newest measurement."""
-        cost = cpu_us / instances
+        cost = taken_us / instances
         known = self.context.costs.get(self.kernel.name)
         self.context.costs[self.kernel.name] = cost if known is None else (known + cost) / 2
 
     def patience_ms(self, instances: int) -> float:
         """How long a packed shard may take before it is bisected."""
-        return max(_LEAST_PATIENCE_MS, _PATIENCE * instances * self.context.costs.get(self.kernel.name, 0) / 1000)
+        return max(_LEAST_PATIENCE_MS, _PATIENCE * self.expected_us(instances) / 1000)
+
+    def expected_us(self, instances: int) -> float:
+        """What so many instances are expected to take; 0 while nothing is known."""
+        return instances * self.context.costs.get(self.kernel.name, 0.0)
 
 
 @define(slots=True)
@@ -144,7 +151,7 @@ class _Call:
     async def _run(self, first: int, last: int) -> None:
         limits = self._limits(last - first)
         try:
-            async with self.context.admission.admit(limits.footprint):
+            async with self.context.admission.admit(footprint(limits)):
                 result = await self._place(first, last, limits)
         except TooBigError as error:
             self._take_faults(dict.fromkeys(range(first, last), InstanceFault("host.exhausted", str(error))))
@@ -153,21 +160,21 @@ class _Call:
             self._failed_shard(first, last, result)
             return
         output = read_shard(self.kernel, result, first, self.context.program.types)
-        # Counted by CPU time: wall time would make shards small just because the machine is busy.
-        self.packer.measured(last - first, result.cpu_us)
+        self.packer.measured(last - first, result.wall_us if result.cpu_us is None else result.cpu_us)
         self._take_notes(output.notes)
         self.packer.run_again(output.again)
         for columns, more in zip(self.outcome.columns, output.columns, strict=True):
             columns.extend(more)
         self._take_faults(output.faults)
 
-    async def _place(self, first: int, last: int, limits: Limits) -> ShardResult:
+    async def _place(self, first: int, last: int, limits: Limits) -> Ended:
         sets, rows = self.plan.items(first, last), self.plan.rows(first, last)
         if sum(map(block_bytes, sets)) > _OFF_LOOP_BYTES:
             block = await anyio.to_thread.run_sync(build_block, sets, rows, last - first)
         else:
             block = build_block(sets, rows, last - first)
-        return await self.placement.run_shard(self.kernel, block, 0, last - first, limits)
+        background = self.packer.expected_us(last - first) > _TARGET_US
+        return await self.placement.run_shard(self.kernel, block, 0, last - first, limits, background=background)
 
     def _limits(self, instances: int) -> Limits:
         limits = self.context.limits.kernel
@@ -178,11 +185,11 @@ class _Call:
         patience = self.packer.patience_ms(instances)
         return evolve(limits, wall_ms=min(limits.wall_ms, patience), cpu_ms=min(limits.cpu_ms, patience))
 
-    def _failed_shard(self, first: int, last: int, result: ShardResult) -> None:
+    def _failed_shard(self, first: int, last: int, result: Ended) -> None:
         """A shard that left nothing to believe: halve it, or blame its only instance."""
         error = result.error or ""
-        # The host's own trouble has no guilty instance.
-        if last - first > 1 and not error.startswith("host."):
+        # Bisecting finds a guilty instance; trouble of the host or with the image has none.
+        if last - first > 1 and not error.startswith(_NOBODYS_FAULT):
             self.packer.split(first, last)
             return
         fault = InstanceFault(error, _explain(error, result.detail, self._limits(1)))
@@ -209,6 +216,8 @@ def _explain(error: str, detail: str, limits: Limits) -> str:
         "sandbox.forbidden": "the kernel did something that no kernel may do",
         "sandbox.output": "the kernel left output that is not well formed",
         "sandbox.lost": "the sandbox was lost",
+        "image.invalid": "the image of the kernel is not one that can run",
+        "sandbox.unavailable": "this host has no sandbox any more",
         "host.exhausted": "the host has no more room for sandboxes",
     }.get(error, error)
     return f"{what} ({detail})" if detail else what

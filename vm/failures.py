@@ -43,6 +43,8 @@ _CODES: Mapping[str, str] = {
     "sandbox.output": "S0807",
     "sandbox.lost": "S0808",
     "host.exhausted": "S0809",
+    "sandbox.unavailable": "S0810",
+    "image.invalid": "S0811",
 }
 
 
@@ -92,7 +94,7 @@ def diagnose(fault: Fault) -> Diagnostic:
     span = fault.span if fault.site is None else fault.site
     secondary = () if fault.site is None or fault.span == NOWHERE else (Label(fault.span, "in this call"),)
     return Diagnostic(
-        code=_diagnostic_code(fault.code),
+        code=diagnostic_code(fault.code),
         message=f"`{fault.node}` failed{where}{tries}: {fault.message}",
         span=None if span == NOWHERE else span,
         label=fault.message.splitlines()[0][:120] if fault.message else fault.code,
@@ -101,7 +103,8 @@ def diagnose(fault: Fault) -> Diagnostic:
     )
 
 
-def _diagnostic_code(code: str) -> str:
+def diagnostic_code(code: str) -> str:
+    """The diagnostic code for the dotted name of a failure."""
     known = _CODES.get(code)
     if known is not None:
         return known

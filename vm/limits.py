@@ -4,33 +4,19 @@ import os
 
 from attrs import field, frozen
 
+from dandc.isolation import Limits
+
 
 def _cpus() -> int:
     return max(1, len(os.sched_getaffinity(0)))
 
 
 @frozen(slots=True)
-class Limits:
-    """Limits of one instance of a kernel: milliseconds and bytes."""
-
-    wall_ms: float = 10_000
-    cpu_ms: float = 10_000
-    memory: int = 64 << 20
-    stack: int = 8 << 20
-    output: int = 16 << 20
-
-    @property
-    def footprint(self) -> int:
-        """The most bytes that a sandbox under these limits takes, its inputs aside."""
-        return self.memory + self.stack + self.output
-
-
-@frozen(slots=True)
 class RunLimits:
     """Limits of one run: those of each kernel instance, and what may be in flight at the same time.
 
-    `memory` is the budget for the footprints of all sandboxes in flight; `request_ms` the time-out of a communication
-    call that has no `timeout` of its own.
+    `memory` is the budget in bytes for all sandboxes in flight; `request_ms` the time-out of a communication call
+    that has no `timeout` of its own.
     """
 
     kernel: Limits = field(factory=Limits)
@@ -38,3 +24,8 @@ class RunLimits:
     memory: int = 1 << 30
     requests: int = 64
     request_ms: int = 30_000
+
+
+def footprint(limits: Limits) -> int:
+    """The most bytes that a sandbox under these limits takes, its inputs aside."""
+    return limits.memory + limits.stack + limits.output

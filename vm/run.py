@@ -22,6 +22,7 @@ from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
 from dandc.vm.graph import run_graph
 from dandc.vm.items import ItemSet
 from dandc.vm.limits import RunLimits
+from dandc.vm.local import open_local
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.programs import reachable_graphs
@@ -73,9 +74,6 @@ async def run(
         opened = await stack.enter_async_context(_drivers(graphs, drivers or {}))
         _check_endpoints(prepared.endpoints, opened)
         if placement is None and any(isinstance(node, ComputeNode) for g in graphs for node in g.nodes):
-            # Imported here: a run without kernels needs no sandboxes.
-            from dandc.vm.local import open_local
-
             placement = await stack.enter_async_context(open_local(limits))
         context = _context(program, limits, prepared, opened, placement, summary)
         try:

@@ -1,0 +1,69 @@
+"""Runs shards in the sandboxes of this machine."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from dandc.compiler.flow import KernelImage
+from dandc.isolation import Image, ImageError, Limits, Outcome, Pool, Unavailable, load_image, open_pool
+from dandc.lang.diagnostics import Diagnostic
+from dandc.vm.failures import RunError, diagnostic_code
+from dandc.vm.items import Buffer
+from dandc.vm.limits import RunLimits
+
+
+class LocalPlacement:
+    """A sandbox pool, and the images that were loaded into memory for it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._images: dict[bytes, Image] = {}
+
+    async def run_shard(
+        self,
+        kernel: KernelImage,
+        inputs: Sequence[Buffer],
+        first: int,
+        last: int,
+        limits: Limits,
+        *,
+        background: bool = False,
+    ) -> Outcome:
+        """Run one shard in a fresh sandbox."""
+        try:
+            image = self._image(kernel.image)
+        except ImageError as error:
+            return Outcome("image.invalid", str(error))
+        except OSError as error:
+            return Outcome("host.exhausted", error.strerror or str(error))
+        try:
+            return await self._pool.run(image, inputs, first, last, limits, background=background)
+        except Unavailable as error:
+            # The nucleus died and a new one cannot be started: nothing about this shard, but the end of the run.
+            return Outcome("sandbox.unavailable", error.reason)
+
+    def _image(self, elf: bytes) -> Image:
+        image = self._images.get(elf)
+        if image is None:
+            image = self._images[elf] = load_image(elf)
+        return image
+
+    def close(self) -> None:
+        """Give the images' memory back."""
+        for image in self._images.values():
+            image.close()
+        self._images.clear()
+
+
+@asynccontextmanager
+async def open_local(limits: RunLimits) -> AsyncIterator[LocalPlacement]:
+    """The sandboxes of this machine, for one or many runs; `RunError` where there are none."""
+    try:
+        async with open_pool(limits.sandboxes) as pool:
+            placement = LocalPlacement(pool)
+            try:
+                yield placement
+            finally:
+                placement.close()
+    except Unavailable as error:
+        message = f"this host has no sandbox: {error.reason}"
+        raise RunError(Diagnostic(diagnostic_code("sandbox.unavailable"), message, None)) from None
