@@ -7,6 +7,8 @@ used again.
 
 from attrs import frozen
 
+from dandc.lang import codes_program
+
 
 @frozen
 class Code:
@@ -172,13 +174,15 @@ _family(
     {
         "L0001": (
             "Unknown character",
-            "The character has no meaning in the language. Outside strings and comments a program is written in ASCII; text "
+            "The character has no meaning in the language. Outside strings and comments a program is written in "
+            "ASCII; text "
             "copied from a document often has typographic quotes or dashes.\n\n"
             '    let a = “text”;    // write "text"',
         ),
         "L0002": (
             "Unclosed string",
-            "A string ends on the line on which it begins. A text of several lines stands in three double quotes; a double "
+            "A string ends on the line on which it begins. A text of several lines stands in three double quotes; a "
+            "double "
             'quote inside a string is written `\\"`.\n\n'
             '    let a = "one line";\n'
             '    let b = """\n        several\n        lines\n        """;',
@@ -197,7 +201,8 @@ _family(
         ),
         "L0005": (
             "Comment of another language",
-            "A comment begins with `//` and ends with its line. `///` documents the item after it, `//!` at the beginning "
+            "A comment begins with `//` and ends with its line. `///` documents the item after it, `//!` at the "
+            "beginning "
             "of a file documents the module. There are no block comments, because they do not nest.\n\n"
             "    # counts lines        // write: // counts lines",
         ),
@@ -208,14 +213,17 @@ _family(
         ),
         "L0007": (
             "Name outside ASCII",
-            "Names consist of the letters a-z and A-Z, digits and `_`, and do not begin with a digit, so that two names "
+            "Names consist of the letters a-z and A-Z, digits and `_`, and do not begin with a digit, so that two "
+            "names "
             "that look alike are alike. Strings and comments may hold any text.\n\n"
             "    let größe = 3;    // write groesse or size",
         ),
         "L0008": (
             "Invisible character",
-            "The text holds a control character, or one that changes how the text around it is displayed (for example the "
-            "reading direction). What a reviewer sees would differ from what is compiled, so such characters are refused "
+            "The text holds a control character, or one that changes how the text around it is displayed (for "
+            "example the "
+            "reading direction). What a reviewer sees would differ from what is compiled, so such characters are "
+            "refused "
             "everywhere, in comments too. In a string write the escape.\n\n"
             '    let mark = "\\u{202E}";',
         ),
@@ -227,19 +235,22 @@ _family(
         ),
         "L0010": (
             "Source too large",
-            "A source file is limited, so that a hostile text cannot occupy the compiler. Large data belongs into an input "
+            "A source file is limited, so that a hostile text cannot occupy the compiler. Large data belongs into an "
+            "input "
             "of the composition or into storage, not into the program; a large program divides into modules.\n\n"
             '    import "lib/tables.dnd" as tables;',
         ),
         "P0101": (
             "Unexpected text",
-            "At this place the grammar allows something else; the message lists the likeliest possibilities. The mistake is "
+            "At this place the grammar allows something else; the message lists the likeliest possibilities. The "
+            "mistake is "
             "often a little before the place where it is noticed.\n\n"
             "    let a = * 3;    // an expression cannot begin with `*`",
         ),
         "P0102": (
             "Missing semicolon",
-            "Every statement ends with `;`, except one that ends with a block. An item ends with `;` unless it ends with "
+            "Every statement ends with `;`, except one that ends with a block. An item ends with `;` unless it ends "
+            "with "
             "braces.\n\n"
             '    let a = 1;\n    if a > 0 { note "positive"; }',
         ),
@@ -256,7 +267,8 @@ _family(
         ),
         "P0105": (
             "Reserved word as a name",
-            "Reserved words cannot name things. In back quotes they can; after `.`, as a field of a record and before the "
+            "Reserved words cannot name things. In back quotes they can; after `.`, as a field of a record and "
+            "before the "
             "`:` of an argument they may stand as they are.\n\n"
             "    let `match` = 1;    // or another name",
         ),
@@ -268,19 +280,22 @@ _family(
         ),
         "P0107": (
             "`=` and `==` confused",
-            "`==` compares two values and gives a bool; `=` gives a value to a name and is a statement, never part of an "
+            "`==` compares two values and gives a bool; `=` gives a value to a name and is a statement, never part "
+            "of an "
             "expression.\n\n"
             "    if a = 1 { }    // write: if a == 1 { }",
         ),
         "P0108": (
             "Item inside another item",
-            "Functions, records, constants and other items stand at the top level of a module. Inside a function there is "
+            "Functions, records, constants and other items stand at the top level of a module. Inside a function "
+            "there is "
             "`let`, and a lambda for a short function.\n\n"
             "    let twice = xs.map(|x| 2 * x);",
         ),
         "P0109": (
             "Wrong arrow",
-            "`=>` stands before the outputs of a function or composition, between a pattern and its result, and between "
+            "`=>` stands before the outputs of a function or composition, between a pattern and its result, and "
+            "between "
             "key and item of a set. `->` stands before the result of an `fn`. `<-` gives a value to an output.\n\n"
             "    fn f(a: i64) -> i64 = a;\n"
             "    function g(a: i64) => (b: i64) { emit b <- f(a); }",
@@ -293,7 +308,8 @@ _family(
         ),
         "P0111": (
             "Statement outside a function",
-            "At the top level of a module stand only items: imports, types, constants, functions and compositions. What "
+            "At the top level of a module stand only items: imports, types, constants, functions and compositions. "
+            "What "
             "computes stands in a function; a value with a name is a `const`.\n\n"
             "    const LIMIT: i64 = 10;",
         ),
@@ -316,7 +332,8 @@ _family(
         ),
         "P0115": (
             "Not there yet",
-            "The construct belongs to the language, but this version cannot compile it. It is skipped, so that the rest of "
+            "The construct belongs to the language, but this version cannot compile it. It is skipped, so that the "
+            "rest of "
             "the module is checked nevertheless.\n\n"
             '    test "..." { }    // skipped in this version',
         ),
@@ -333,7 +350,8 @@ _family(
         ),
         "P0118": (
             "Word of compositions in a function",
-            "`all`, `each`, `keyed`, `anyEach` and `anyKeyed` say how a set is divided over the calls of a node. Inside a "
+            "`all`, `each`, `keyed`, `anyEach` and `anyKeyed` say how a set is divided over the calls of a node. "
+            "Inside a "
             "function a set is read with `for`; `..` updates a record inside functions only.\n\n"
             "    for item in items { }",
         ),
@@ -356,13 +374,15 @@ _family(
         ),
         "P0122": (
             "`if` without a value",
-            "An `if` in the place of an expression gives a value on both ways, so it needs an `else`. The `if` statement "
+            "An `if` in the place of an expression gives a value on both ways, so it needs an `else`. The `if` "
+            "statement "
             "does not.\n\n"
             "    let a = if b { 1 } else { 0 };",
         ),
         "P0123": (
             "Text outside an item",
-            "A module consists of items, and each begins with one of the words `import`, `config`, `endpoint`, `record`, "
+            "A module consists of items, and each begins with one of the words `import`, `config`, `endpoint`, "
+            "`record`, "
             "`enum`, `const`, `fn`, `function`, `communication` and `composition`, perhaps after `pub`.\n\n"
             "    fn twice(a: i64) -> i64 = 2 * a;",
         ),
@@ -373,16 +393,21 @@ _family(
         ),
         "P0125": (
             "Not a place",
-            "Only a `var`, a field of one or an element of one can be assigned to: not the result of a call, not a slice, "
+            "Only a `var`, a field of one or an element of one can be assigned to: not the result of a call, not a "
+            "slice, "
             "not a literal.\n\n"
             '    xs[0] = 1;    line.level = "info";',
         ),
         "P0126": (
             "Nested too deeply",
             "Brackets, blocks and chains of operators or calls are limited to a depth of 200, so that a hostile text "
-            "cannot exhaust the compiler's stack. A person who meets the limit names a part with `let` or moves it into a "
+            "cannot exhaust the compiler's stack. A person who meets the limit names a part with `let` or moves it "
+            "into a "
             "function.\n\n"
             "    let part = a + b;    // and go on with part",
         ),
     }
 )
+
+for _rows in (codes_program.NAMES, codes_program.TYPES, codes_program.COMPOSITIONS, codes_program.MODULES, codes_program.TOOLS):
+    _family(_rows)

@@ -1,0 +1,223 @@
+"""Rows of the code table for what a program means: names, types, compositions, modules; and for the use of the tools.
+
+`lang/codes.py` merges them into the one table.
+"""
+
+NAMES: dict[str, tuple[str, str]] = {
+    "N0201": (
+        "unknown name",
+        "Nothing of this name is in scope. Names are those of the module, of its imports (`http.get`), of the prelude, and the"
+        " locals declared before. Check the spelling, or import the module that declares it.",
+    ),
+    "N0202": (
+        "unknown member",
+        "The record, enum, module or type has no field, variant, name or method of this name. The note lists what it has.",
+    ),
+    "N0203": (
+        "declared twice",
+        "Two things in one scope have the same name. A set in a composition is made by exactly one statement; a field, variant,"
+        " parameter or argument is named once. Rename one of them.",
+    ),
+    "N0204": (
+        "wrong kind of name",
+        "The name means something else than what can stand here: `Line` is a type, not a value, and a `function` is called by"
+        " compositions only, while `fn` helpers are called by kernels.",
+    ),
+    "N0205": (
+        "private name",
+        "Only names declared with `pub` can be used from another module. Add `pub` to the declaration if it is yours.",
+    ),
+    "N0206": (
+        "reserved for the standard library",
+        "`communication` functions are trusted code with a driver, and `intrinsic` functions are known to the compiler; both exist"
+        " only in the standard library. A program uses them through `import`.",
+    ),
+}
+
+TYPES: dict[str, tuple[str, str]] = {
+    "T0301": (
+        "type mismatch",
+        "A value of one type stands where another is expected; the second label says where the expectation comes from. Nothing"
+        " converts by itself: write `i64(x)` for a checked conversion between numbers, `some(x)` for an option.",
+    ),
+    "T0302": (
+        "wrong number of arguments",
+        "A call gives more or fewer arguments than the function, variant, lambda or index takes. Parameters with a default or"
+        " declared `optional` may be left out.",
+    ),
+    "T0303": (
+        "missing argument",
+        "A parameter without default, or a field of a record, has no value: `Line(time: 1)` lacks the other fields. To change one"
+        " field of an existing record, write `Line(..old, level: l)`.",
+    ),
+    "T0304": (
+        "unknown argument",
+        "No parameter has the name that an argument is given by. Names of arguments are those of the declaration.",
+    ),
+    "T0305": (
+        "type not known",
+        "The type follows from nothing: `let xs = [];` could be an array of anything. Say it: `let xs: array[str] = [];`, or give"
+        " type arguments: `json.decode[Grant](text)`.",
+    ),
+    "T0306": (
+        "literal out of range",
+        "An integer literal takes the type that is expected, and must fit it: `let x: u8 = 300;` does not. Use a wider type.",
+    ),
+    "T0307": (
+        "missing ability",
+        "A generic function or an operator needs something of the type that it does not have: `eq` to compare, `ord` to order"
+        " (numbers, bool, text, tuples and arrays of these, enums without payload), `hash`, `num`, `data` to encode (all but secrets"
+        " and functions). Declare the bound on your own type parameters: `fn f[T: ord](x: T)`.",
+    ),
+    "T0308": (
+        "no text form",
+        "An f-string holds text, numbers, bools and endpoints. Other values have no one text: choose one, say `json.encode(x)`.",
+    ),
+    "T0309": ("method not called", "Methods are not values: write `xs.len()`, not `xs.len`."),
+    "T0310": (
+        "not a value",
+        "Functions, lambdas and ranges exist only where they are used: a function or lambda as an argument, a range after `in`"
+        " or in a slice. They cannot be kept in variables, records or sets.",
+    ),
+    "T0311": (
+        "flow type in a value",
+        "`set[...]` and `optional` describe inputs and outputs of functions and compositions. Values use `array[...]` and"
+        " `option[...]`; an input set is read by a loop, or taken as an array with `.values()`.",
+    ),
+    "T0312": ("wrong number of type arguments", "`array` and `option` take one type, `result` two, a generic type as many as it declares."),
+    "T0313": (
+        "not a key type",
+        "Keys need an exact order on every machine: integers, bool, str, bytes, enums without payload, and tuples of these."
+        " Floats are no keys, because NaN equals nothing.",
+    ),
+    "T0314": (
+        "type without end",
+        "A record or enum holds itself directly, so no value could be finished. Put an array in between:"
+        " `record Tree { children: array[Tree] }`.",
+    ),
+    "T0315": (
+        "no index or slice",
+        "Arrays and bytes have an index; arrays, bytes and str have slices. A `str` is UTF-8, whose characters have no fixed"
+        " width: slice it by byte offsets, or index its bytes with `s.to_bytes()[i]`.",
+    ),
+    "T0316": (
+        "`?` does not fit",
+        "`x?` takes the value out of an option or result. In a `function` an error fails the instance with the error's text (a str, or"
+        " the field `message`); in an `fn` it is returned, so the `fn` must return an option, or a result with the same error.",
+    ),
+    "T0317": (
+        "operator does not fit",
+        "Arithmetic works on numbers, bit operators and `%` on integers, `+` also joins text, bytes and arrays, and `and or not` are"
+        " for bools.",
+    ),
+    "T0318": ("cannot be called", "Only functions, methods, records, variants and numeric types (as conversions) can be called."),
+    "T0319": ("not a type", "Type arguments are types: `json.decode[array[i64]](text)`."),
+    "T0320": (
+        "cannot be changed",
+        "Only a `var` or an `inout` parameter can be changed; `let` and plain parameters keep their value, and a lambda cannot change"
+        " what is outside. Copy it first: `var copy = x;`. Copies cost nothing until one of the two is changed.",
+    ),
+    "T0321": (
+        "changed and read by one call",
+        "A call that changes a variable has it for itself: the same variable cannot be passed to two `inout` parameters, and no"
+        " lambda of the call may read it. Copy it into another variable first.",
+    ),
+    "T0322": ("fields need names", "A record is built with named fields, in any order: `Line(time: t, level: l, text: s)`."),
+    "T0323": (
+        "pattern does not fit",
+        "A pattern has the shape of the value: a variant with its payload, a tuple of the same length, a literal of the same type, a"
+        " name, or `_`. Loops take one name for values, two for index or key and value.",
+    ),
+    "T0324": (
+        "not everything is covered",
+        "A `match` must have an arm for every possible value; the message names one that has none. Add it, or a last arm `_`.",
+    ),
+    "T0325": ("arm never reached", "The arms before match everything that this arm would. Remove it, or move it up."),
+    "T0326": ("no value", "The call returns nothing, so there is nothing to name. Write it as a statement of its own."),
+    "T0327": (
+        "result dropped",
+        "A value is computed and not used. Kernels are pure, so this does nothing; if it can fail, say what happens: `f(x)?;`.",
+    ),
+    "T0328": ("not iterable", "`for` loops over ranges (`0..n`), arrays, bytes and input sets."),
+    "T0329": (
+        "statement of another kind of function",
+        "`emit` and `fail` belong to a `function`, which gives outputs; `return` with a value to an `fn`, which returns.",
+    ),
+    "T0330": ("jump outside a loop", "`break` and `continue` act on the innermost loop around them."),
+    "T0331": ("key for a set without keys", "`emit out[key]` needs an output declared with keys: `set[K => T]`."),
+    "T0332": (
+        "missing return",
+        "A function with a result returns a value on every path; an `if` without `else` or a loop that may end is a path too.",
+    ),
+    "T0333": ("one output needed", "`function f(...) => (x: T) = expression;` emits its value to the one output `x`."),
+    "T0334": (
+        "output not emitted",
+        "An output `x: T` is emitted exactly once on every path that ends well. Emit it on the missing path, end that path with"
+        " `fail`, or declare the output `optional T`.",
+    ),
+    "T0335": ("output emitted twice", "`x: T` and `optional T` hold at most one item. Declare `set[T]` for more."),
+}
+
+COMPOSITIONS: dict[str, tuple[str, str]] = {
+    "C0401": ("cycle", "A composition is a directed graph without cycles: no set may be needed for making itself."),
+    "C0402": (
+        "a set where one item is needed",
+        "The parameter takes one item. `each xs` runs the function once for every item of the set.",
+    ),
+    "C0403": ("sharding not said", "A set parameter gets `all xs` (the whole set) or `keyed xs` (one key's items an instance)."),
+    "C0404": ("`each` over one item", "`each` takes a set apart; one item is passed bare."),
+    "C0405": ("`keyed` without keys", "`keyed` groups items by their keys, so the set needs keys: `set[K => T]`."),
+    "C0406": ("keys do not fit", "The set's keys have another type than what is declared, or there are none."),
+    "C0407": ("items do not fit", "The set's items have another type than what is declared."),
+    "C0408": (
+        "two sharded arguments",
+        "Two arguments of one call are sharded, and nothing says which items meet. Joins are not implemented yet; shard one"
+        " argument and pass the other with `all`.",
+    ),
+    "C0409": (
+        "no key to inherit",
+        "An item that is emitted without a key inherits the key of the item that the instance runs for. This call runs for no item"
+        " with such a key.",
+    ),
+    "C0410": (
+        "not a constant",
+        "Compositions connect functions; values are computed inside functions. Here literals, arrays, records and variants of"
+        " literals, and constants can stand.",
+    ),
+    "C0411": ("retry of pure code", "A pure function fails in the same way again; only communication is worth a retry."),
+    "C0412": (
+        "output does not fit",
+        "A composition's output is declared for more or fewer items than what it is given: it may be absent, or it is a set. The fix"
+        " shows the declaration that fits.",
+    ),
+    "C0413": ("output never made", "Every declared output must be assigned by a statement, or be an input of the same name."),
+    "C0415": ("composition runs itself", "Compositions cannot be recursive: the graph is fixed before it runs."),
+    "C0416": ("secret as an output", "A secret never leaves the machine; only drivers see it."),
+    "C0417": ("wrong number of sets", "The statement names more or fewer sets than the call gives."),
+    "C0418": ("call with several outputs", "A call inside another call gives exactly one set. Name the outputs in a statement of their own."),
+    "C0419": ("not callable here", "A composition calls functions, communication functions and compositions."),
+    "C0420": ("sharding does not fit", "`each` passes one item an instance, `keyed` a set of those with one key; the parameter takes the other."),
+    "C0421": ("`on failure value` does not fit", "The value `result[T, Failure]` stands for the one item of a call with one output."),
+    "C0422": ("endpoint needs one address", "`endpoint name = module(address);`: the address is a config of type str or a literal."),
+    "C0490": ("not implemented yet", "This part of the composition language is reserved and not implemented in this version."),
+}
+
+MODULES: dict[str, tuple[str, str]] = {
+    "M0501": (
+        "module not found",
+        "`import name;` finds modules of the standard library; `import \"lib/x.dnd\";` a file beside the importing one.",
+    ),
+    "M0502": ("import cycle", "Modules that import each other in a circle have no order. Move what they share into a third."),
+}
+
+TOOLS: dict[str, tuple[str, str]] = {
+    "U0901": ("cannot read", "The file is not there, is a folder, or may not be read."),
+    "U0902": ("not UTF-8", "Source files are UTF-8 text. This one holds other bytes; it may be a binary file or in another encoding."),
+    "U0903": ("nothing to run", "The file declares no composition. Declare one: `composition main() => (...) { ... }`."),
+    "U0904": ("which composition", "The file declares several compositions and none is called `main`: name one on the command line."),
+    "U0905": ("input not understood", "An input is `-i name=value`, `-i name=@path` or `-i name=env:VARIABLE`; all but str and bytes is JSON."),
+    "U0906": ("cannot write", "The output could not be written. Nothing was left half-written."),
+    "U0907": ("cache not usable", "Compiled programs are kept in the cache folder to start faster. The run goes on without it."),
+    "U0908": ("unknown code", "There is no diagnostic of this code."),
+    "U0909": ("internal error", "This is a mistake in dandc itself, not in your program."),
+}
