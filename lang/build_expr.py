@@ -1,7 +1,7 @@
 """Expressions: operands from the grammar, precedence from the table here.
 
 The grammar gives a chain of operators flat. Precedence climbing here recurses once a level of the table and once a
-prefix operator, never once an operator of the chain; how deep a tree becomes has been bounded before (`lang/parser.py`).
+prefix operator, never once an operator of the chain; `lang/parser.py` has bounded the depth of the tree before.
 """
 
 from collections.abc import Callable

@@ -9,9 +9,10 @@ from dandc.lang.build_expr import arguments, expr, optional_expr
 from dandc.lang.build_flow import flow_block
 from dandc.lang.build_stmt import block
 from dandc.lang.build_types import type_expr
+from dandc.lang.spans import Span
 
 # What every item has besides its own parts: span, `doc` and `public`.
-_Head = tuple[t.Span, str, bool]
+_Head = tuple[Span, str, bool]
 
 
 def item(context: Context, tree: Child, doc: str) -> t.Item:
@@ -19,7 +20,7 @@ def item(context: Context, tree: Child, doc: str) -> t.Item:
     public, inner = tree.children
     first, last = public or inner.children[0], inner.children[-1]
     end = last.end_pos if hasattr(last, "end_pos") else last.children[-1].end_pos
-    span = t.Span(context.file, first.start_pos, end)
+    span = Span(context.file, first.start_pos, end)
     return _ITEMS[inner.data](context, inner.children, (span, doc, public is not None))
 
 

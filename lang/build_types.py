@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dandc.lang import literals
 from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, path
+from dandc.lang.spans import Span
 
 
 def type_expr(context: Context, tree: Child) -> t.TypeExpr:
@@ -31,7 +32,7 @@ def _applied(context: Context, children: list[Child]) -> t.TypeExpr:
     return t.NamedType(span, names, tuple(types))
 
 
-def _set(context: Context, span: t.Span, arg: Child) -> t.SetType:
+def _set(context: Context, span: Span, arg: Child) -> t.SetType:
     if arg.data != "keyed_type":
         return t.SetType(span, None, type_expr(context, arg))
     key, item = arg.children
@@ -70,7 +71,7 @@ def literal(context: Context, token: Child) -> t.Expr:
     return LITERALS[token.type](context.at(token), token)
 
 
-LITERALS: dict[str, Callable[[t.Span, str], t.Expr]] = {
+LITERALS: dict[str, Callable[[Span, str], t.Expr]] = {
     "INT": lambda span, text: t.IntLit(span, literals.int_value(text)),
     "FLOAT": lambda span, text: t.FloatLit(span, text.replace("_", "")),
     "STR": lambda span, text: t.StrLit(span, literals.string_value(text)),

@@ -1,7 +1,7 @@
 """Tokens to segments: one item each, so that a mistake in one item cannot hide another.
 
-A segment begins at a word that opens an item (with its `pub`). Inside braces such a word opens an item only if it stands
-at the very beginning of a line and a name follows: then a brace before it was not closed.
+A segment begins at a word that opens an item (with its `pub`). Inside braces such a word opens an item only if it
+stands at the very beginning of a line and a name follows: then a brace before it was not closed.
 """
 
 from typing import TYPE_CHECKING

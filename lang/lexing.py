@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lark import Lark, Token
 
 MAX_NUMBER = 128
+MAX_DIAGNOSTICS = 100
 # Characters that change how a text looks without changing what it means (Unicode TR 36), control characters, and
 # halves of surrogate pairs, which no valid text holds.
 _HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]+")
@@ -81,18 +82,23 @@ def _report_hidden(state: _State) -> None:
 
 
 def _scan(state: _State, start: int, end: int) -> None:
-    """Append the tokens of `start:end` of the text."""
+    """Append the tokens of `start:end` of the text; after too many mistakes the rest is not looked at."""
     from lark import TextSlice  # noqa: PLC0415 - running a cached program must not load lark
-    from lark.lexer import LexerThread  # noqa: PLC0415
+    from lark.lexer import LexerState, LineCounter  # noqa: PLC0415
 
     append, get = state.tokens.append, _SPECIAL.get
-    thread = LexerThread.from_text(state.language.parser.lexer, TextSlice(state.source.text, start, end))
-    for token in thread.lex(None):
+    # Without a counter of its own lark would count the lines before `start`: quadratic in the number of f-strings.
+    counter = LineCounter("\n")
+    counter.char_pos = start
+    lexer_state = LexerState(TextSlice(state.source.text, start, end), counter)
+    for token in state.language.parser.lexer.lex(lexer_state, None):
         special = get(token.type)
         if special is None:
             append(token)
         else:
             special(state, token)
+            if len(state.diagnostics) >= MAX_DIAGNOSTICS:
+                return
 
 
 def _span(state: _State, token: "Token") -> Span:

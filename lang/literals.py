@@ -108,7 +108,7 @@ def unindent(pieces: list[str]) -> list[str]:
     if lines:
         indents.append(lines[-1][: len(lines[-1]) - len(lines[-1].lstrip(" \t"))])
     margin = _common_prefix(indents)
-    cut = re.compile(r"\n[ \t]{0,%d}" % margin)
+    cut = re.compile(rf"\n[ \t]{{0,{margin}}}")
     pieces = [cut.sub("\n", piece) for piece in pieces]
     if pieces[0].startswith("\n"):
         pieces[0] = pieces[0][1:]

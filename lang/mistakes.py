@@ -323,9 +323,8 @@ _RULES: tuple[Callable[[_Case], Diagnostic | None], ...] = (
 _STATEMENTS_OUTSIDE = frozenset(("LET", "VAR"))
 
 
-def outside(tokens: "list[Token]", start: int, end: int, source: Source) -> Diagnostic:
-    """The diagnostic for tokens `start:end`, which belong to no item."""
-    token = tokens[start]
+def outside(token: "Token", source: Source) -> Diagnostic:
+    """The diagnostic for text that belongs to no item and begins with `token`."""
     assert token.start_pos is not None and token.end_pos is not None
     span = Span(source.file, token.start_pos, token.end_pos)
     if token.type in _STATEMENTS_OUTSIDE:
@@ -335,11 +334,13 @@ def outside(tokens: "list[Token]", start: int, end: int, source: Source) -> Diag
     if token.type in STATEMENT_WORDS or token.type == "ELSE":
         return Diagnostic("P0111", f"`{token}` stands outside a function", span, "a statement belongs into a function")
     if token.type in ("RBRACE", "RPAR", "RSQB"):
-        fixes = (Fix("remove it", span, ""),)
-        return Diagnostic("P0104", f"there is no bracket that `{token}` closes", span, "nothing to close", fixes=fixes)
+        remove = Fix("remove it", span, "")
+        return Diagnostic(
+            "P0104", f"there is no bracket that `{token}` closes", span, "nothing to close", fixes=(remove,)
+        )
     if token.type == "SEMICOLON":
-        fixes = (Fix("remove it", span, "", certain=True),)
-        return Diagnostic("P0113", "there is a `;` too many", span, "the item before it is complete", fixes=fixes)
+        remove = Fix("remove it", span, "", certain=True)
+        return Diagnostic("P0113", "there is a `;` too many", span, "the item before it is complete", fixes=(remove,))
     word = _misspelt(token)
     fixes = (Fix(f"write `{word}`", span, word),) if word else ()
     label = "expected an item such as `function` or `composition`"

@@ -18,7 +18,7 @@ from dandc.lang.build_item import item as build_item
 from dandc.lang.cut import ITEM_WORDS, MAX_DEPTH, Segment, cut
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.grammar import collector_paused, tables
-from dandc.lang.lexing import Lexed, lex
+from dandc.lang.lexing import MAX_DIAGNOSTICS, Lexed, lex
 from dandc.lang.mistakes import explain, outside
 from dandc.lang.recovery import Problem, parse_item
 from dandc.lang.spans import Source, Span
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lark import Lark, Token
 
 MAX_SOURCE_BYTES = 4 << 20
-MAX_DIAGNOSTICS = 100
 # Rules whose nodes only hold others together: they add nothing to the depth of the tree.
 _CONTAINERS = frozenset(
     "item args block flow_block policies params field_decls variants type_params ports stmt_arm expr_arm path "
@@ -143,7 +142,7 @@ class _Parse:
         tokens = self.lexed.tokens
         first, last = tokens[start].start_pos or 0, tokens[end - 1].end_pos or 0
         if not any(d.span and first <= d.span.start <= last for d in self.lexed.diagnostics):
-            self.diagnostics.append(outside(tokens, start, end, self.source))
+            self.diagnostics.append(outside(tokens[start], self.source))
         self._keep_error(start, end)
 
     def _report_depth(self, token: "Token") -> None:

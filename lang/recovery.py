@@ -202,7 +202,8 @@ class _Careful:
         return None
 
     def _problem(self, token: "Token", repair: Repair) -> Problem:
-        expected = frozenset(t for t in self.parser.choices() if t.isupper() and self._fits(t))
+        state = self.parser.parser_state
+        expected = frozenset(t for t in state.parse_conf.states[state.position] if t.isupper() and self._fits(t))
         statement = min(self.statements[-1].index, self.end - 1) if self.statements else self.start
         opened = tuple(self.opened)
         return Problem(self.tokens[: self.end], self.start, self.index, token, expected, statement, opened, repair)
