@@ -9,6 +9,7 @@ it, however the folder changes meanwhile. Files are touched in worker threads on
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import unquote
@@ -119,10 +120,14 @@ def _failure(name: str, error: OSError) -> DriverFailureError:
     if error.errno == errno.ENOENT:
         return DriverFailureError("storage.missing", f"there is no object `{shown}`", kinds=("missing",))
     if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
-        return DriverFailureError("storage.name", f"`{shown}` is not an object, or leads through one or a link")
+        return _no_object(name)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     kinds = ("full",) if full else ("io",)
     return DriverFailureError("storage.full" if full else "storage.io", f"`{shown}`: {error.strerror}", kinds=kinds)
+
+
+def _no_object(name: str) -> DriverFailureError:
+    return DriverFailureError("storage.name", f"`{name[:200]}` is not an object, or leads through one or a link")
 
 
 def _put(store: str, name: str, root: str, parts: list[str], value: bytes) -> Sequence[OutputItem]:
@@ -169,7 +174,10 @@ def _get(store: str, name: str, root: str, parts: list[str]) -> Sequence[OutputI
     with _walk(root, parts[:-1]) as folder:
         descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NONBLOCK | _FILE, dir_fd=folder)
         with open(descriptor, "rb") as file:
-            if os.fstat(descriptor).st_size > MAX_OBJECT:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _no_object(name)
+            if status.st_size > MAX_OBJECT:
                 raise DriverFailureError("storage.size", f"`{name[:200]}` is larger than {MAX_OBJECT} bytes")
             value = file.read(MAX_OBJECT)
     return [(None, name, (store, name, value))]

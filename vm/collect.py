@@ -143,9 +143,7 @@ def _read_plain(result: Outcome, base: int, output: ShardOutput) -> bool:
     return True
 
 
-def _read_entries(
-    kernel: KernelImage, result: Outcome, base: int, output: ShardOutput, types: TypeTable
-) -> None:
+def _read_entries(kernel: KernelImage, result: Outcome, base: int, output: ShardOutput, types: TypeTable) -> None:
     data = result.data
     view = memoryview(data)
     columns = output.columns

@@ -221,4 +221,3 @@ def _explain(error: str, detail: str, limits: Limits) -> str:
         "host.exhausted": "the host has no more room for sandboxes",
     }.get(error, error)
     return f"{what} ({detail})" if detail else what
-

@@ -63,4 +63,3 @@ def item_text(plan: Plan, instance: int, key_type: Type | None, types: TypeTable
     if not text and plan.sharded >= 0:
         text = f"#{instance}"
     return text[:_ITEM_TEXT_LIMIT]
-

@@ -55,9 +55,7 @@ def sorted_by_key(items: ItemSet) -> ItemSet:
 
 def take(items: ItemSet, order: Sequence[int]) -> ItemSet:
     """The items at the positions `order`."""
-    return ItemSet(
-        [items.keys[i] for i in order], [items.names[i] for i in order], [items.values[i] for i in order]
-    )
+    return ItemSet([items.keys[i] for i in order], [items.names[i] for i in order], [items.values[i] for i in order])
 
 
 def total_bytes(items: ItemSet) -> int:

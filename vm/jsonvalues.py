@@ -282,5 +282,3 @@ def _is_item_form(item: Type, shape: Any, types: TypeTable) -> bool:
     if isinstance(definition, RecordDef):
         return all(name != "value" for name, _ in definition.fields)
     return not (isinstance(definition, EnumDef) and any(name == "value" for name, _ in definition.variants))
-
-

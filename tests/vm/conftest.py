@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from dandc.compiler.flow import (
     ArgBinding,
     CommunicationNode,

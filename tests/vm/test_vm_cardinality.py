@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from dandc.compiler.flow import FlowType
 from dandc.compiler.keys import encode_key
 from dandc.compiler.types import I64, STR
@@ -33,7 +34,9 @@ def test_sharding_matches_the_oracle(kit: Any, shard: str, keys: str, constant: 
     kernel = kit.kernel("f", params, [kit.out("one")])
     args = [kit.arg(kit.input(0))] * constant + [kit.arg(kit.input(1), shard)]
     flow = kit.many() if shard == "all" else kit.many(key=I64)
-    graph = kit.graph({"c": kit.one(), "xs": kit.many(key=I64)}, [kit.node("f", args, [flow])], {"y": (flow, kit.at(0, 0))})
+    graph = kit.graph(
+        {"c": kit.one(), "xs": kit.many(key=I64)}, [kit.node("f", args, [flow])], {"y": (flow, kit.at(0, 0))}
+    )
     seen: list[list[str]] = []
 
     def f(*sets: list[Any]) -> list[Any]:
@@ -42,7 +45,9 @@ def test_sharding_matches_the_oracle(kit: Any, shard: str, keys: str, constant: 
         return [(0, None, None, ",".join(seen[-1]).encode())]
 
     inputs = {"c": [InputItem("c")], "xs": [InputItem(v, key=k) for k, v in items]}
-    result = anyio.run(lambda: run(kit.program([graph], [kernel]), "main", inputs, placement=kit.FakePlacement({"f": f})))
+    result = anyio.run(
+        lambda: run(kit.program([graph], [kernel]), "main", inputs, placement=kit.FakePlacement({"f": f}))
+    )
 
     expected = rows_of(shard, items)
     assert sorted(expected) == sorted(seen)
@@ -79,7 +84,7 @@ def test_absent_item(kit: Any, present: bool, declared_optional: bool) -> None:
     assert str(len(expected)) == result.outputs["n"][0].value
     counts = {"ran": int(ran), "skipped": int(not ran), "failed": 0}
     assert (counts, counts) == (result.nodes["first"], result.nodes["after"])
-    assert {"ran": 1, "skipped": 0, "failed": 0} == result.nodes["total"]
+    assert result.nodes["total"] == {"ran": 1, "skipped": 0, "failed": 0}
 
 
 def test_keys_and_names(kit: Any) -> None:
@@ -105,7 +110,9 @@ def test_keys_and_names(kit: Any) -> None:
 
 def test_outputs_of_several_kinds(kit: Any) -> None:
     """Items of different outputs do not mix, and an optional output may stay away."""
-    kernel = kit.kernel("f", [kit.port("one", I64)], [kit.out("one", I64), kit.out("optional", STR), kit.out("set", STR)])
+    kernel = kit.kernel(
+        "f", [kit.port("one", I64)], [kit.out("one", I64), kit.out("optional", STR), kit.out("set", STR)]
+    )
     flows = [kit.many(I64), kit.many(), kit.many()]
     node = kit.node("f", [kit.arg(kit.input(0), "each")], flows)
     outputs = {name: (flow, kit.at(0, i)) for i, (name, flow) in enumerate(zip("abc", flows, strict=True))}
@@ -119,9 +126,9 @@ def test_outputs_of_several_kinds(kit: Any) -> None:
     inputs = {"xs": [InputItem(n) for n in range(4)]}
     result = anyio.run(lambda: run(program, "main", inputs, placement=kit.FakePlacement({"f": f})))
 
-    assert [0, 1, 2, 3] == [item.value for item in result.outputs["a"]]
-    assert ["odd"] * 2 == [item.value for item in result.outputs["b"]]
-    assert 6 == len(result.outputs["c"])
+    assert [item.value for item in result.outputs["a"]] == [0, 1, 2, 3]
+    assert [item.value for item in result.outputs["b"]] == ["odd"] * 2
+    assert len(result.outputs["c"]) == 6
 
 
 def test_order_is_of_numbers_not_of_text(kit: Any) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import FlowType
 from dandc.compiler.types import I64, STR, Named, Result
@@ -44,14 +45,14 @@ def test_small_instances_share_sandboxes(kit: Any) -> None:
     assert [str(n) for n in range(20_000)] == [item.value for item in result.outputs["y"]]
     assert [f"item{n}" for n in range(20_000)] == [item.name for item in result.outputs["y"]]
     assert len(placement.shards) < 40
-    assert {"ran": 20_000, "skipped": 0, "failed": 0} == result.nodes["f"]
+    assert result.nodes["f"] == {"ran": 20_000, "skipped": 0, "failed": 0}
 
 
 def test_dear_instances_do_not(kit: Any) -> None:
     """Instances of five milliseconds are run one a shard."""
     _, placement = play(kit, mapping(kit), numbers(50), echo, cost_us=5_000)
 
-    assert [1] * 50 == [count for _, count in placement.shards]
+    assert [count for _, count in placement.shards] == [1] * 50
 
 
 @pytest.mark.parametrize("error", ["limit.wall", "sandbox.crash", "sandbox.output", "sandbox.lost"])
@@ -69,7 +70,7 @@ def test_bisection_finds_the_guilty(kit: Any, error: str) -> None:
     assert [str(n) for n in range(4_000) if n not in guilty] == [item.value for item in result.outputs["y"]]
     assert [f"item{n}" for n in sorted(guilty)] == [item.name for item in result.outputs["failed"]]
     assert {error} == {item.value[0] for item in result.outputs["failed"]}
-    assert {"ran": 3_996, "skipped": 0, "failed": 4} == result.nodes["f"]
+    assert result.nodes["f"] == {"ran": 3_996, "skipped": 0, "failed": 4}
     assert len(placement.shards) < 200
 
 
@@ -87,10 +88,10 @@ def test_a_trap_is_its_instances_own(kit: Any) -> None:
     _, calm = play(kit, mapping(kit, "collect"), numbers(3_000), echo)
 
     assert len(calm.shards) == len(placement.shards)
-    assert [
+    assert [item.value for item in result.outputs["failed"]] == [
         ("trap.index", "the index is outside the array", "f", "item5", 1),
         ("fail", "seven is too many", "f", "item7", 1),
-    ] == [item.value for item in result.outputs["failed"]]
+    ]
 
 
 def test_a_failure_ends_the_run_with_a_diagnostic(kit: Any) -> None:
@@ -104,9 +105,9 @@ def test_a_failure_ends_the_run_with_a_diagnostic(kit: Any) -> None:
     with pytest.raises(RunError) as caught:
         play(kit, mapping(kit), numbers(9), f)
     (diagnostic,) = caught.value.diagnostics
-    assert ("R0703", kit.SITE) == (diagnostic.code, diagnostic.span)
-    assert [kit.CALL] == [label.span for label in diagnostic.secondary]
-    assert "`f` failed for the item `item5`: the index is outside the array" == diagnostic.message
+    assert (diagnostic.code, diagnostic.span) == ("R0703", kit.SITE)
+    assert [label.span for label in diagnostic.secondary] == [kit.CALL]
+    assert diagnostic.message == "`f` failed for the item `item5`: the index is outside the array"
 
 
 def test_skip_and_value(kit: Any) -> None:
@@ -138,8 +139,8 @@ def test_output_area_is_shared_but_not_the_fault(kit: Any) -> None:
     limits = RunLimits(kernel=Limits(output=8192))
     result, placement = play(kit, mapping(kit, "collect"), numbers(100), f, limits=limits)
 
-    assert 99 == len(result.outputs["y"])
-    assert [("limit.output", "item77")] == [(i.value[0], i.value[3]) for i in result.outputs["failed"]]
+    assert len(result.outputs["y"]) == 99
+    assert [(i.value[0], i.value[3]) for i in result.outputs["failed"]] == [("limit.output", "item77")]
     assert max(count for _, count in placement.shards) > 1
 
 
@@ -157,7 +158,7 @@ def test_outputs_that_break_the_declaration(kit: Any) -> None:
 
     result, _ = play(kit, mapping(kit, "collect"), numbers(6), f)
 
-    assert ["0", "5"] == [item.value for item in result.outputs["y"]]
+    assert [item.value for item in result.outputs["y"]] == ["0", "5"]
     assert [("sandbox.output", f"item{n}") for n in (1, 2, 3, 4)] == [
         (item.value[0], item.value[3]) for item in result.outputs["failed"]
     ]
@@ -171,7 +172,7 @@ def test_invalid_values_are_found_by_their_reader(kit: Any) -> None:
 
     with pytest.raises(RunError) as caught:
         play(kit, program, {"xs": [InputItem("")]}, lambda x: [(0, None, None, b"123")])
-    assert "R0711" == caught.value.diagnostics[0].code
+    assert caught.value.diagnostics[0].code == "R0711"
     assert "`f`" in caught.value.diagnostics[0].message
 
 
@@ -179,17 +180,20 @@ def test_admission_bounds_what_is_in_flight(kit: Any) -> None:
     """Never more sandboxes than allowed, nor more than their memory limits fit into the budget."""
     limits = RunLimits(kernel=Limits(memory=1 << 20, stack=1 << 20, output=1 << 20), sandboxes=8, memory=7 << 20)
     _, placement = play(kit, mapping(kit), numbers(60), echo, cost_us=9_000, limits=limits)
-    assert 2 == placement.most_running
+    assert placement.most_running == 2
 
     small = RunLimits(memory=1 << 20)
     with pytest.raises(RunError) as caught:
         play(kit, mapping(kit), numbers(1), echo, limits=small)
-    assert "host.exhausted" == caught.value.fault.code
+    assert caught.value.fault.code == "host.exhausted"
 
 
 def test_a_failure_cancels_siblings(kit: Any) -> None:
     """A failing node ends a sibling that would run for ever, and its sandbox."""
-    kernels = [kit.kernel("f", [kit.port("one")], [kit.out("one")]), kit.kernel("g", [kit.port("one")], [kit.out("one")])]
+    kernels = [
+        kit.kernel("f", [kit.port("one")], [kit.out("one")]),
+        kit.kernel("g", [kit.port("one")], [kit.out("one")]),
+    ]
     nodes = [kit.node(name, [kit.arg(kit.input(0))], [kit.one()]) for name in "fg"]
     outputs = {name: (kit.one(), kit.at(i, 0)) for i, name in enumerate("fg")}
     program = kit.program([kit.graph({"x": kit.one()}, nodes, outputs)], kernels)
@@ -209,7 +213,7 @@ def test_a_failure_cancels_siblings(kit: Any) -> None:
     placement = Slow({"f": fail})
     with pytest.raises(RunError):
         anyio.run(lambda: run(program, "main", {"x": [InputItem("")]}, placement=placement))
-    assert 1 == placement.cancelled
+    assert placement.cancelled == 1
 
 
 def test_compositions_run_once_an_item(kit: Any) -> None:
@@ -222,9 +226,16 @@ def test_compositions_run_once_an_item(kit: Any) -> None:
         return [(0, None, None, x[0][2] * 2)]
 
     kernel = kit.kernel("f", [kit.port("one")], [kit.out("one")])
-    inner = kit.graph({"x": kit.one()}, [kit.node("f", [kit.arg(kit.input(0))], [kit.one()])], {"y": (kit.one(), kit.at(0, 0))}, "inner")
+    inner = kit.graph(
+        {"x": kit.one()},
+        [kit.node("f", [kit.arg(kit.input(0))], [kit.one()])],
+        {"y": (kit.one(), kit.at(0, 0))},
+        "inner",
+    )
     flow = kit.many(STR, I64)
-    outer = CompositionNode("each_of", "inner", (kit.arg(kit.input(0), "each"),), (flow,), Policies(on_failure="collect"), kit.CALL)
+    outer = CompositionNode(
+        "each_of", "inner", (kit.arg(kit.input(0), "each"),), (flow,), Policies(on_failure="collect"), kit.CALL
+    )
     outputs = {"y": (flow, kit.at(0, 0)), "failed": (kit.many(FAILURE, I64), kit.at(0, -1))}
     main = kit.graph({"xs": kit.many(STR, I64)}, [outer], outputs)
     program = kit.program([main, inner], [kernel], types=TYPES)
@@ -232,9 +243,13 @@ def test_compositions_run_once_an_item(kit: Any) -> None:
     inputs = {"xs": [InputItem(str(n), f"n{n}", -n) for n in range(4)]}
     result, _ = play(kit, program, inputs, f)
 
-    assert [(-3, "n3", "33"), (-1, "n1", "11"), (0, "n0", "00")] == [(i.key, i.name, i.value) for i in result.outputs["y"]]
-    assert [(-2, ("fail", "two", "each_of/f", "", 1))] == [(i.key, i.value) for i in result.outputs["failed"]]
-    assert {"ran": 3, "skipped": 0, "failed": 1} == result.nodes["each_of"]
+    assert [(i.key, i.name, i.value) for i in result.outputs["y"]] == [
+        (-3, "n3", "33"),
+        (-1, "n1", "11"),
+        (0, "n0", "00"),
+    ]
+    assert [(i.key, i.value) for i in result.outputs["failed"]] == [(-2, ("fail", "two", "each_of/f", "", 1))]
+    assert result.nodes["each_of"] == {"ran": 3, "skipped": 0, "failed": 1}
 
 
 def test_notes_are_kept(kit: Any) -> None:
@@ -249,4 +264,4 @@ def test_notes_are_kept(kit: Any) -> None:
     assert [("f", f"item{n}", f"looked at {n}") for n in range(300)] == sorted(
         ((note.node, note.item, note.text) for note in result.notes), key=lambda row: int(row[1][4:])
     )
-    assert 300 == len(result.outputs["y"])
+    assert len(result.outputs["y"]) == 300
