@@ -1,1 +1,31 @@
-"""dandc."""
+"""dandc: compiler, virtual machine and tools for `.dnd`, a workflow language for the cloud.
+
+    import dandc
+
+    program = dandc.compile("render_logs.dnd")
+    result = program.run(inputs={"token": dandc.Secret("...")})
+    print(result["page"])
+
+Everything else lives in the rooms `dandc.lang`, `dandc.compiler`, `dandc.vm`, `dandc.isolation` and `dandc.stdlib`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dandc.api import CompileError, Item, Program, Result, compile
+    from dandc.vm import RunError, RunLimits, Secret
+
+__all__ = ["CompileError", "Item", "Program", "Result", "RunError", "RunLimits", "Secret", "compile"]
+__version__ = "0.1.0"
+
+_HOMES = {name: "dandc.api" for name in ("CompileError", "Item", "Program", "Result", "compile")}
+_HOMES |= {name: "dandc.vm" for name in ("RunError", "RunLimits", "Secret")}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public names when they are used: the command line must start fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dandc' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -20,7 +20,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dandc.compiler.encoding import Variant
@@ -42,6 +42,7 @@ from dandc.compiler.types import (
     variants,
 )
 from dandc.vm.prepare import InputItem
+from dandc.vm.secrets import Secret
 from dandc.vm.values import MAX_DEPTH, ValueMismatchError
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -113,6 +114,8 @@ def _read_basic(t: Basic, shape: Any, path: str) -> Any:
         return _expect(bool, "true or false", shape, path)
     if t.name == "unit":
         return _expect(type(None), "null", shape, path)
+    if isinstance(shape, bytes if t.name == "bytes" else Secret if t.name == "secret" else ()):
+        return shape  # from Python, which has these values itself
     text = _expect(str, "a string", shape, path)
     if t.name != "bytes":
         return text
@@ -207,26 +210,36 @@ def _expect(kind: type, what: str, shape: Any, path: str) -> Any:
 def _kind(shape: Any) -> str:
     """The JSON kind of a wrong value. Never the value: it may be a secret."""
     names = {bool: "a bool", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
-    return names.get(type(shape), "null")
+    names |= {type(None): "null", bytes: "bytes", Secret: "a secret"}
+    return names.get(type(shape), "something else")
 
 
 def to_json(t: Type, value: Any, types: TypeTable) -> Any:
     """The JSON value of a neutral value of type `t`; `from_json` reads it back."""
+    return _write(t, value, types, _write_basic)
+
+
+def to_python(t: Type, value: Any, types: TypeTable) -> Any:
+    """The same shape in plain Python values: bytes and special floats stay what they are."""
+    return _write(t, value, types, lambda _, basic: basic)
+
+
+def _write(t: Type, value: Any, types: TypeTable, basic: Callable[[Basic, Any], Any]) -> Any:
     match t:
         case Basic():
-            return _write_basic(t, value)
+            return basic(t, value)
         case Array(item):
-            return [to_json(item, v, types) for v in value]
+            return [_write(item, v, types, basic) for v in value]
         case Tuple(items):
-            return [to_json(i, v, types) for i, v in zip(items, value, strict=True)]
+            return [_write(i, v, types, basic) for i, v in zip(items, value, strict=True)]
         case Option(item):
             if value.index == 0:
                 return None
-            inner = to_json(item, value.fields[0], types)
+            inner = _write(item, value.fields[0], types, basic)
             return {"some": inner} if _takes_null(item) else inner
         case Named() if isinstance(types[str(t)], RecordDef):
-            return {name: to_json(ft, v, types) for (name, ft), v in zip(fields(t, types), value, strict=True)}
-    return _write_variant(t, value, types)
+            return {name: _write(ft, v, types, basic) for (name, ft), v in zip(fields(t, types), value, strict=True)}
+    return _write_variant(t, value, types, basic)
 
 
 def _write_basic(t: Basic, value: Any) -> Any:
@@ -237,9 +250,9 @@ def _write_basic(t: Basic, value: Any) -> Any:
     return value
 
 
-def _write_variant(t: Type, value: Variant, types: TypeTable) -> Any:
+def _write_variant(t: Type, value: Variant, types: TypeTable, basic: Callable[[Basic, Any], Any]) -> Any:
     name, items = variants(t, types)[value.index]
-    payload = [to_json(i, v, types) for i, v in zip(items, value.fields, strict=True)]
+    payload = [_write(i, v, types, basic) for i, v in zip(items, value.fields, strict=True)]
     if not payload:
         return name
     return {name: payload[0] if len(payload) == 1 else payload}

@@ -1,0 +1,43 @@
+"""The command line. Each subcommand is a module of its own in `dandc/commands`, loaded only when it is used."""
+
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "check": "check programs and show every mistake",
+    "run": "run a composition of a program",
+    "explain": "explain the code of a diagnostic",
+    "doctor": "show what the sandbox stops on this host",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand. Exit status: 0 good, 1 the program or the run failed, 2 wrong use."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(_usage())  # noqa: T201  # the command line talks
+        return 0 if given else 2
+    if given[0] == "--version":
+        from dandc import __version__
+
+        print(f"dandc {__version__}")  # noqa: T201
+        return 0
+    if given[0] not in COMMANDS:
+        from dandc.compiler.check.suggest import nearest
+
+        near = nearest(given[0], COMMANDS)
+        hint = f"; did you mean `{near}`?" if near else ""
+        print(f"dandc: there is no command `{given[0]}`{hint}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
+        return 2
+    from dandc.commands import run_command
+
+    return run_command(given[0], given[1:])
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    return f"usage: dandc COMMAND ...\n\n{rows}\n\n`dandc COMMAND --help` says more."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

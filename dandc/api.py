@@ -1,0 +1,184 @@
+"""The Python interface: compile a program, run its compositions.
+
+Values are plain Python: bool, int, float, str, bytes, list, dict for records, None or the value for options, lists for tuples, and
+`"name"` or `{"name": payload}` for other variants. A set is a list of values, or of dicts with `name`, `key` and `value`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from attrs import field, frozen
+
+from dandc.cache import Cache, default_folder
+from dandc.compiler.flow import FlowType, Graph
+from dandc.compiler.flow import Program as Compiled
+from dandc.compiling import CompileError, Options, compile_file
+from dandc.lang.diagnostics import Diagnostic
+from dandc.vm import InputItem, Note, RunError, RunLimits, RunResult
+from dandc.vm import run as run_graph
+from dandc.vm.jsonvalues import items_from_json, to_python
+from dandc.vm.values import ValueMismatchError
+
+__all__ = ["CompileError", "Item", "Program", "Result", "compile"]
+
+
+@frozen
+class Item:
+    """An item of a set output."""
+
+    name: str
+    key: Any
+    value: Any
+
+
+@frozen
+class Result(Mapping[str, Any]):
+    """What a run gave: by output name the value, None if it is absent, or a list of `Item` for a set.
+
+    `nodes` has the counts `{"ran", "skipped", "failed"}` of every node, `notes` what kernels noted.
+    """
+
+    outputs: Mapping[str, Any]
+    nodes: Mapping[str, Mapping[str, int]]
+    notes: tuple[Note, ...] = field(repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.outputs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+
+@frozen
+class Program:
+    """A compiled program. Immutable and safe to run many times, also at the same time."""
+
+    compiled: Compiled = field(repr=False)
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def compositions(self) -> tuple[str, ...]:
+        """The names of the compositions that can be run."""
+        return tuple(own_compositions(self.compiled))
+
+    def run(
+        self,
+        composition: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        limits: RunLimits | None = None,
+    ) -> Result:
+        """Run a composition (the only one, or `main`) and wait for it. Raises `RunError`. Not inside an event loop."""
+        return anyio.run(lambda: self.run_async(composition, inputs, config=config, limits=limits))
+
+    async def run_async(
+        self,
+        composition: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        limits: RunLimits | None = None,
+    ) -> Result:
+        """The same inside an event loop of asyncio."""
+        graph = choose_composition(self.compiled, composition)
+        items = python_inputs(self.compiled, graph, inputs or {})
+        configs = python_configs(self.compiled, config or {})
+        result = await run_graph(self.compiled, graph.name, items, configs=configs, limits=limits)
+        return _result(self.compiled, graph, result)
+
+
+def compile(path: str | os.PathLike[str], *, cache: str | os.PathLike[str] | None = "") -> Program:  # noqa: A001  # the name of the act
+    """Compile the program in a `.dnd` file. Raises `CompileError`, or `DiagnosticError` if it cannot be read.
+
+    `cache` is the folder for compiled code: by default the user's own, None for no cache.
+    """
+    folder = default_folder() if cache == "" else Path(cache) if cache is not None else None
+    compiled = compile_file(path, Cache(folder).open(), Options())
+    return Program(compiled.program, compiled.diagnostics)
+
+
+def own_compositions(program: Compiled) -> dict[str, Graph]:
+    """The compositions of the root module, by the names that they have there."""
+    return {name.removeprefix("main."): g for name, g in program.graphs.items() if name.startswith("main.")}
+
+
+def choose_composition(program: Compiled, name: str | None) -> Graph:
+    """The composition `name`, or the only one, or `main`; raises `RunError` (R0733, U0903, U0904)."""
+    graphs = own_compositions(program)
+    if name is not None:
+        if name in graphs:
+            return graphs[name]
+        known = ", ".join(f"`{n}`" for n in graphs) or "none"
+        raise RunError(Diagnostic("R0733", f"there is no composition `{name}`; there are: {known}", None))
+    if len(graphs) == 1:
+        return next(iter(graphs.values()))
+    if "main" in graphs:
+        return graphs["main"]
+    if not graphs:
+        raise RunError(Diagnostic("U0903", "the file declares no composition", None))
+    known = ", ".join(f"`{n}`" for n in graphs)
+    raise RunError(Diagnostic("U0904", f"say which composition to run: {known}", None))
+
+
+def python_inputs(program: Compiled, graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Sequence[InputItem]]:
+    """Input items from Python values; raises `RunError` with one diagnostic a mistake."""
+    ports = {port.name: port.type for port in graph.inputs}
+    items: dict[str, Sequence[InputItem]] = {}
+    mistakes = []
+    for name, value in inputs.items():
+        if name not in ports:
+            items[name] = []  # the machine says which inputs there are
+            continue
+        try:
+            items[name] = items_from_json(ports[name], value, program.types)
+        except ValueMismatchError as error:
+            mistakes.append(input_mistake("R0732", f"the input `{name}`", ports[name], error))
+    if mistakes:
+        raise RunError(*mistakes)
+    return items
+
+
+def python_configs(program: Compiled, values: Mapping[str, Any]) -> dict[str, object]:
+    """Neutral values of configs from Python values; raises `RunError`."""
+    types = {config.name: config.type for config in program.configs}
+    configs: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in types:
+            configs[name] = value  # the machine says which configs there are
+            continue
+        flow = FlowType("one", None, types[name])
+        try:
+            configs[name] = items_from_json(flow, value, program.types)[0].value
+        except ValueMismatchError as error:
+            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error)) from None
+    return configs
+
+
+def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchError) -> Diagnostic:
+    """The diagnostic for a value of the wrong shape."""
+    shown = f"set[{flow.item}]" if flow.card == "many" else str(flow.item)
+    return Diagnostic(code, f"{what} does not fit `{shown}`", None, notes=(str(error),))
+
+
+def _result(program: Compiled, graph: Graph, result: RunResult) -> Result:
+    outputs: dict[str, Any] = {}
+    for output in graph.outputs:
+        flow = output.type
+        items = [
+            Item(
+                i.name,
+                None if flow.key is None else to_python(flow.key, i.key, program.types),
+                to_python(flow.item, i.value, program.types),
+            )
+            for i in result.outputs[output.name]
+        ]
+        many = flow.card == "many"
+        outputs[output.name] = items if many else items[0].value if items else None
+    return Result(outputs, result.nodes, result.notes)

@@ -1,0 +1,37 @@
+"""`dandc check FILE...`"""
+
+import argparse
+from pathlib import Path
+
+from dandc.cache import Cache, default_folder
+from dandc.commands.output import Reporter
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+
+HELP = "Check programs: syntax, names, types and compositions. Nothing is run."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a .dnd file")
+    parser.add_argument("--no-cache", action="store_true", help="do not use the cache folder")
+
+
+def main(options: argparse.Namespace, reporter: Reporter) -> int:
+    """0 if no file has an error."""
+    from dandc.compiling import check_file
+
+    cache = Cache(None if options.no_cache else default_folder()).open()
+    failed = False
+    for name in options.files:
+        try:
+            loaded, checked = check_file(Path(name), cache)
+        except DiagnosticError as error:
+            reporter.show(error.diagnostics)
+            failed = True
+            continue
+        reporter.add_sources(loaded.sources)
+        found: tuple[Diagnostic, ...] = loaded.diagnostics + checked.diagnostics
+        reporter.show(found)
+        failed = failed or any(d.severity == "error" for d in found)
+    reporter.show(cache.warnings)
+    return 1 if failed else 0

@@ -1,0 +1,53 @@
+"""Where subcommands show diagnostics: standard error, in colour on a terminal, or JSON lines."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+
+from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.spans import Source
+
+
+class Reporter:
+    """Shows diagnostics in the format that was asked for; knows the sources that they point into."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+        self.sources: dict[str, Source] = {}
+
+    def add_sources(self, sources: dict[str, Source]) -> None:
+        """Know more texts."""
+        self.sources.update(sources)
+
+    def show(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Write them to standard error."""
+        found = tuple(diagnostics)
+        if not found:
+            return
+        from dandc.lang.render import render_json, render_terminal
+
+        self._load(found)
+        if self.form == "json":
+            text = render_json(found, self.sources)
+        else:
+            width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+            text = render_terminal(found, self.sources, width=width, colour=wants_colour())
+        sys.stderr.write(text if text.endswith("\n") else text + "\n")
+
+    def _load(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Read sources that a program out of the cache came without."""
+        from dandc.loader import source_text
+
+        for diagnostic in diagnostics:
+            spans = [diagnostic.span, *(label.span for label in diagnostic.secondary)]
+            for span in spans:
+                if span is not None and span.file and span.file not in self.sources:
+                    source = source_text(span.file)
+                    if source is not None:
+                        self.sources[span.file] = source
+
+
+def wants_colour() -> bool:
+    """Colour on a terminal, unless `NO_COLOR` says otherwise."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,160 @@
+"""The outputs of a run for people, for machines, and as files.
+
+A folder is written as a whole: everything is prepared in a hidden folder beside it and then moved into place, file by file, so that
+no file is ever half-written and a run that fails leaves nothing.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dandc.compiler.flow import Graph, GraphOutput, Program
+from dandc.compiler.types import BYTES, STR
+from dandc.files import sync_folder
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.vm import OutputItem, RunResult
+from dandc.vm.jsonvalues import to_json
+
+
+def as_json(program: Program, graph: Graph, result: RunResult) -> dict[str, Any]:
+    """`{"outputs": {SET: [{"name", "key", "value"}]}, "nodes": {NODE: {"ran", "skipped", "failed"}}}`, and notes if any."""
+    outputs = {
+        output.name: [_item(program, output, item) for item in result.outputs[output.name]] for output in graph.outputs
+    }
+    shape: dict[str, Any] = {"outputs": outputs, "nodes": result.nodes}
+    if result.notes:
+        shape["notes"] = [{"node": n.node, "item": n.item, "text": n.text} for n in result.notes]
+    return shape
+
+
+def _item(program: Program, output: GraphOutput, item: OutputItem) -> dict[str, Any]:
+    flow = output.type
+    key = None if flow.key is None else to_json(flow.key, item.key, program.types)
+    return {"name": item.name, "key": key, "value": to_json(flow.item, item.value, program.types)}
+
+
+def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool) -> None:
+    """Outputs to standard output (unless `quiet`), counts and notes to standard error."""
+    if not quiet:
+        alone = len(graph.outputs) == 1
+        for output in graph.outputs:
+            _show_output(program, output, result.outputs[output.name], alone=alone)
+    for note in result.notes:
+        where = f"{note.node} [{_visible(note.item)}]" if note.item else note.node
+        sys.stderr.write(f"note: {where}: {_visible(note.text)}\n")
+    width = max((len(name) for name in result.nodes), default=0)
+    for name, counts in result.nodes.items():
+        told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
+        sys.stderr.write(f"{name:<{width}}  {told}\n")
+
+
+def _show_output(program: Program, output: GraphOutput, items: tuple[OutputItem, ...], *, alone: bool) -> None:
+    sys.stdout.flush()
+    if output.type.card != "many" and alone and items and output.type.item in (STR, BYTES):
+        sys.stdout.buffer.write(items[0].encoded)
+        sys.stdout.buffer.flush()
+        if sys.stdout.isatty() and not items[0].encoded.endswith(b"\n"):
+            sys.stdout.write("\n")
+        return
+    if output.type.card == "many":
+        sys.stdout.write(f"{output.name}: {len(items)} items\n")
+        for item in items:
+            shown = _item(program, output, item)
+            label = [
+                json.dumps(shown[part], ensure_ascii=False) for part in ("key", "name") if shown[part] not in (None, "")
+            ]
+            sys.stdout.write("  " + ": ".join([*label, json.dumps(shown["value"], ensure_ascii=False)]) + "\n")
+    elif items:
+        value = _item(program, output, items[0])["value"]
+        sys.stdout.write(f"{output.name}: {json.dumps(value, ensure_ascii=False)}\n")
+    else:
+        sys.stdout.write(f"{output.name}: absent\n")
+
+
+def _visible(text: str) -> str:
+    """Text from a program on a terminal: without control characters, which could steer it."""
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+
+
+def check_folder(folder: Path) -> None:
+    """Make the output folder, or raise `DiagnosticError` (U0906) before anything runs."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = tempfile.mkdtemp(dir=folder, prefix=".dandc-")
+        os.rmdir(probe)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> DiagnosticError:
+    reason = (error.strerror or str(error)).lower()
+    return DiagnosticError(Diagnostic("U0906", f"cannot write to the folder `{folder}`: {reason}", None))
+
+
+def write_folder(folder: Path, program: Program, graph: Graph, result: RunResult) -> None:
+    """One item becomes `NAME` (text and bytes) or `NAME.json`, a set the folder `NAME` with a file an item."""
+    try:
+        staging = Path(tempfile.mkdtemp(dir=folder, prefix=".dandc-"))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    try:
+        for output in graph.outputs:
+            _stage(staging, program, output, result.outputs[output.name])
+        for entry in sorted(staging.iterdir()):
+            _replace(entry, folder / entry.name)
+        sync_folder(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _stage(staging: Path, program: Program, output: GraphOutput, items: tuple[OutputItem, ...]) -> None:
+    raw = output.type.item in (STR, BYTES)
+    suffix = "" if raw else ".json"
+    if output.type.card == "many":
+        (staging / output.name).mkdir()
+        used: set[str] = set()
+        for number, item in enumerate(items):
+            name = _file_name(program, output, item, number, used)
+            _write(staging / output.name / f"{name}{suffix}", program, output, item, raw=raw)
+        sync_folder(staging / output.name)
+    elif items:
+        _write(staging / f"{output.name}{suffix}", program, output, items[0], raw=raw)
+
+
+def _write(path: Path, program: Program, output: GraphOutput, item: OutputItem, *, raw: bool) -> None:
+    value = to_json(output.type.item, item.value, program.types)
+    data = item.encoded if raw else (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _file_name(program: Program, output: GraphOutput, item: OutputItem, number: int, used: set[str]) -> str:
+    """From the item's name, else its key, else its number; safe as a file name and not used yet."""
+    shown = _item(program, output, item)
+    text = item.name or (str(shown["key"]) if shown["key"] is not None else str(number))
+    safe = re.sub(r"[^\w.=+-]+", "_", text).lstrip(".")[:100] or str(number)
+    name, count = safe, 1
+    while name in used:
+        count += 1
+        name = f"{safe}.{count}"
+    used.add(name)
+    return name
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Move a staged file or folder into place; an older folder of outputs goes."""
+    if source.is_dir() and target.is_dir() and not target.is_symlink():
+        old = source.with_name(f"{source.name}.old")
+        os.rename(target, old)
+        os.rename(source, target)
+    else:
+        os.replace(source, target)

@@ -1,0 +1,168 @@
+"""`dandc run FILE [COMPOSITION]`"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dandc.api import choose_composition, input_mistake
+from dandc.cache import Cache, default_folder
+from dandc.commands.output import Reporter
+from dandc.commands.results import as_json, check_folder, show, write_folder
+from dandc.compiler.flow import FlowType, Graph, Program
+from dandc.compiler.types import BYTES, SECRET, STR
+from dandc.compiling import Options, compile_file
+from dandc.files import read_file
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.vm import InputItem, RunError, RunLimits, RunResult, Secret
+from dandc.vm.jsonvalues import items_from_json, parse_json
+from dandc.vm.values import ValueMismatchError
+
+HELP = "Compile a program (or take it from the cache) and run one of its compositions."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("file", metavar="FILE", help="a .dnd file")
+    parser.add_argument("composition", metavar="COMPOSITION", nargs="?", help="by default the only one, or `main`")
+    parser.add_argument(
+        "-i", "--input", action="append", default=[], metavar="NAME=VALUE", dest="input",
+        help="an input: NAME=VALUE, NAME=@PATH or NAME=env:VARIABLE; str and bytes are taken as they are, all else is JSON",
+    )  # fmt: skip
+    parser.add_argument("--inputs", metavar="FILE.json", help="inputs as one JSON object")
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="NAME=VALUE", help="a config, written like an input"
+    )
+    parser.add_argument("--out", metavar="DIR", help="write the outputs into this folder, a file an item")
+    parser.add_argument("--json", action="store_true", help="print outputs and counts as one JSON object")
+    parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
+    parser.add_argument("-O", type=int, choices=(0, 2), default=2, dest="opt", help="optimisation of native code")
+
+
+def main(options: argparse.Namespace, reporter: Reporter) -> int:
+    """0 if the run gave its outputs."""
+    if options.out is not None:
+        check_folder(Path(options.out))
+    cache = Cache(None if options.no_cache else default_folder()).open()
+    compiled = compile_file(options.file, cache, Options(opt=options.opt))
+    reporter.add_sources(compiled.sources)
+    reporter.show((*compiled.diagnostics, *cache.warnings))
+    program = compiled.program
+    graph = choose_composition(program, options.composition)
+    given = [(option, *_split(option, "input")) for option in options.input]
+    inputs = _inputs(program, graph, [(name, text) for _, name, text in given], options.inputs)
+    configs = _configs(program, [_split(option, "config") for option in options.config])
+    result = _run(program, graph, inputs, configs)
+    if options.out is not None:
+        write_folder(Path(options.out), program, graph, result)
+    if options.json:
+        sys.stdout.write(json.dumps(as_json(program, graph, result), ensure_ascii=False) + "\n")
+    else:
+        show(program, graph, result, quiet=options.out is not None)
+    return 0
+
+
+def _run(
+    program: Program, graph: Graph, inputs: Mapping[str, Sequence[InputItem]], configs: Mapping[str, object]
+) -> RunResult:
+    import anyio
+
+    from dandc.vm import run
+
+    return anyio.run(lambda: run(program, graph.name, inputs, configs=configs, limits=RunLimits()))
+
+
+def _split(option: str, what: str) -> tuple[str, str]:
+    name, equals, text = option.partition("=")
+    if not equals or not name:
+        # Not the option itself: what was meant to be a value may be a secret.
+        raise DiagnosticError(Diagnostic("U0905", f"the {what} `{name[:40]}` is not written NAME=VALUE", None))
+    return name, text
+
+
+def _inputs(
+    program: Program, graph: Graph, given: Sequence[tuple[str, str]], file: str | None
+) -> dict[str, Sequence[InputItem]]:
+    ports = {port.name: port.type for port in graph.inputs}
+    items: dict[str, Sequence[InputItem]] = {}
+    mistakes: list[Diagnostic] = []
+    shapes = _inputs_file(file) if file is not None else {}
+    for name, shape in shapes.items():
+        _take(items, mistakes, name, ports.get(name), lambda flow, s=shape: items_from_json(flow, s, program.types))
+    for name, text in given:
+        if name in items:
+            mistakes.append(Diagnostic("U0905", f"the input `{name}` is given twice", None))
+        _take(items, mistakes, name, ports.get(name), lambda flow, t=text: _value(program, flow, t))
+    if mistakes:
+        raise RunError(*mistakes)
+    return items
+
+
+def _take(
+    items: dict[str, Sequence[InputItem]], mistakes: list[Diagnostic], name: str, flow: FlowType | None, read: Any
+) -> None:
+    items[name] = []
+    if flow is None:
+        return  # the machine says which inputs there are
+    try:
+        items[name] = read(flow)
+    except ValueMismatchError as error:
+        mistakes.append(input_mistake("R0732", f"the input `{name}`", flow, error))
+
+
+def _inputs_file(file: str) -> dict[str, Any]:
+    data = read_file(Path(file))
+    try:
+        shapes = parse_json(data.decode())
+    except (UnicodeDecodeError, ValueMismatchError) as error:
+        raise DiagnosticError(Diagnostic("U0905", f"`{file}` is not JSON", None, notes=(str(error),))) from None
+    if not isinstance(shapes, dict):
+        raise DiagnosticError(Diagnostic("U0905", f"`{file}` is not a JSON object of inputs by name", None))
+    return shapes
+
+
+def _configs(program: Program, given: Sequence[tuple[str, str]]) -> dict[str, object]:
+    types = {config.name: config.type for config in program.configs}
+    configs: dict[str, object] = {}
+    for name, text in given:
+        if name not in types:
+            configs[name] = text  # the machine says which configs there are
+            continue
+        flow = FlowType("one", None, types[name])
+        try:
+            configs[name] = _value(program, flow, text)[0].value
+        except ValueMismatchError as error:
+            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error)) from None
+    return configs
+
+
+def _value(program: Program, flow: FlowType, text: str) -> list[InputItem]:
+    """The items that one option gives: text and bytes as they are, everything else as JSON."""
+    data = _text(text)
+    if flow.card == "many" or flow.item not in (STR, BYTES, SECRET):
+        return items_from_json(flow, parse_json(_decoded(data)), program.types)
+    if flow.item == BYTES:
+        return [InputItem(data)]
+    decoded = _decoded(data)
+    return [InputItem(Secret(decoded) if flow.item == SECRET else decoded)]
+
+
+def _text(text: str) -> bytes:
+    if text.startswith("@"):
+        return read_file(Path(text[1:]))
+    if text.startswith("env:"):
+        value = os.environb.get(os.fsencode(text[4:]))
+        if value is None:
+            raise DiagnosticError(Diagnostic("U0905", f"the environment variable `{text[4:]}` is not set", None))
+        return value
+    return os.fsencode(text)
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueMismatchError("", "this is not UTF-8") from None

@@ -1,0 +1,182 @@
+"""From a file to a program that runs: load, check, lower, generate code; with the cache in between.
+
+Two kinds of entries: a *program* under the content of its root file (with the digests of the files it imports), which
+is all that a repeated `dandc run` reads; and an *image* under its kernel's IR without source positions, so that edits of
+comments and white space, and of other functions, compile nothing anew.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from dandc.cache import Cache
+from dandc.compiler.flow import KernelImage, Program
+from dandc.files import read_source
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.lang.spans import Source, Span
+from dandc.vm import BundleError, dumps, loads
+
+if TYPE_CHECKING:
+    from dandc.compiler.check import Checked
+    from dandc.compiler.kir import Kernel
+    from dandc.loader import Loaded
+
+ROOMS = ("lang", "compiler", "stdlib", "vm", "dandc")
+_SITE = re.compile(r" @(?:\d+:)?\d+-\d+$|^file \d+ .*$", re.MULTILINE)
+
+
+@frozen
+class Options:
+    """How code is generated: `opt` is 0 or 2, `target` a named CPU level or `host`."""
+
+    opt: int = 2
+    target: str = "x86-64-v2"
+
+
+@frozen
+class Compiled:
+    """A program with what diagnostics about it need. `sources` is empty when it came out of the cache."""
+
+    program: Program
+    diagnostics: tuple[Diagnostic, ...]
+    sources: dict[str, Source] = field(repr=False)
+
+
+class CompileError(DiagnosticError):
+    """The program must not run. `sources` are the texts that the diagnostics point into."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...], sources: dict[str, Source]) -> None:
+        super().__init__(*diagnostics)
+        self.sources = sources
+
+
+def fingerprint() -> str:
+    """Changes whenever the compiler does: by version when installed, by files in a working tree."""
+    digest = hashlib.sha256()
+    for room in ROOMS:
+        spec = find_spec("dandc" if room == "dandc" else f"dandc.{room}")
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            for entry in sorted(_files(folder)):
+                digest.update(entry.encode())
+    return digest.hexdigest()
+
+
+def _files(folder: str) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _files(entry.path)
+        elif entry.name.endswith((".py", ".dnd", ".lark")):
+            found = entry.stat()
+            yield f"{entry.path} {found.st_size} {found.st_mtime_ns}\n"
+
+
+def compile_file(path: str | os.PathLike[str], cache: Cache, options: Options = Options()) -> Compiled:
+    """The program in the file `path`. Raises `CompileError`, or `DiagnosticError` if the file cannot be read."""
+    path = Path(path)
+    version = fingerprint() if cache.folder is not None else ""
+    _, data = read_source(path, str(path))
+    key = _key("program", version, options, str(path), data)
+    cached = _load_program(cache.get(key))
+    if cached is not None:
+        return cached
+    return _compile(path, cache, options, version)
+
+
+def _key(kind: str, version: str, options: Options, *parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in (version, str(options.opt), options.target, *parts):
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return f"{kind}-{digest.hexdigest()}"
+
+
+def _load_program(entry: bytes | None) -> Compiled | None:
+    """A cached program, unless a file that it imports has changed."""
+    if entry is None:
+        return None
+    head, _, bundle = entry.partition(b"\n")
+    for path, digest in json.loads(head).items():
+        try:
+            _, data = read_source(Path(path), path)
+        except DiagnosticError:
+            return None
+        if hashlib.sha256(data).hexdigest() != digest:
+            return None
+    try:
+        return Compiled(loads(bundle), (), {})
+    except BundleError:
+        return None
+
+
+def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
+    from dandc.compiler.lower import lower_kernel
+
+    loaded, checked = check_file(path, cache)
+    diagnostics = loaded.diagnostics + checked.diagnostics
+    if any(d.severity == "error" for d in diagnostics):
+        raise CompileError(diagnostics, loaded.sources)
+    kernels = {}
+    for name in _reachable(checked):
+        kernel = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
+        kernels[name] = _image(kernel, cache, options, version)
+    program = Program(
+        path.stem, dict(checked.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table)
+    )
+    if not diagnostics:
+        key = _key("program", version, options, str(path), read_source(path, str(path))[1])
+        imported = {p: d for p, d in loaded.digests.items() if p != str(path)}
+        cache.put(key, json.dumps(imported).encode() + b"\n" + dumps(program))
+        cache.trim()
+    return Compiled(program, diagnostics, loaded.sources)
+
+
+def check_file(path: Path, cache: Cache) -> "tuple[Loaded, Checked]":
+    """The modules of the program in `path`, and what checking them found."""
+    from dandc.compiler.check import check
+    from dandc.loader import ROOT, load
+
+    loaded = load(path, grammar_cache=cache.folder)
+    checked = check(loaded.modules, ROOT)
+    return loaded, checked
+
+
+def _reachable(checked: "Checked") -> list[str]:
+    from dandc.compiler.flow import ComputeNode
+
+    return sorted({n.kernel for g in checked.graphs.values() for n in g.nodes if isinstance(n, ComputeNode)})
+
+
+def _image(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
+    """The kernel's image, from the cache if the same IR was compiled before."""
+    from dandc.compiler.kir_text import print_kernel
+
+    key = _key("image", version, options, _SITE.sub("", print_kernel(kernel)))
+    spans = _spans(kernel)
+    entry = cache.get(key)
+    if entry is not None:
+        head, _, image = entry.partition(b"\n")
+        sites = tuple(spans[i] for i in json.loads(head))
+        return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+    from dandc.compiler import codegen
+
+    image, sites = codegen.compile_kernel(kernel, opt=options.opt, target=options.target)
+    places = {span: i for i, span in reversed(list(enumerate(spans)))}
+    cache.put(key, json.dumps([places[s] for s in sites]).encode() + b"\n" + image)
+    return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+
+
+def _spans(kernel: "Kernel") -> list[Span]:
+    """The site of every instruction, in the order of the text: the same for the same IR wherever it stands."""
+    from dandc.compiler.kir_walk import walk
+
+    found: list[Span] = []
+    for function in kernel.functions:
+        found.extend(instr.site for instr in walk(function.body))
+    return found

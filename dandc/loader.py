@@ -1,0 +1,145 @@
+"""Finds the modules of a program: the root file, the files that it imports, the standard library.
+
+A user's module is a file; `import "lib/x.dnd"` is relative to the importing file, `import json` is the standard library's. The
+root module is called `main`, others after their path from the root's folder.
+"""
+
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from attrs import Factory, define, frozen
+
+from dandc.compiler.check import SourceModule
+from dandc.files import read_source
+from dandc.lang import Diagnostic, DiagnosticError, Fix, Source, parse, tree
+
+ROOT = "main"
+PRELUDE = "prelude"
+
+
+@frozen
+class Loaded:
+    """All modules of a program. `digests` are the SHA-256 of the user's files by path, the root first."""
+
+    modules: dict[str, SourceModule]
+    sources: dict[str, Source]
+    digests: dict[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def load(path: Path, *, grammar_cache: Path | None = None) -> Loaded:
+    """The program whose root module is the file `path`; raises `DiagnosticError` if that file cannot be read."""
+    loading = _Loading(path.parent, grammar_cache)
+    source, data = read_source(path, str(path))
+    loading.standard(PRELUDE)
+    loading.user(ROOT, path, source, data)
+    return Loaded(loading.modules, loading.sources, loading.digests, tuple(loading.diagnostics))
+
+
+def standard_modules() -> list[str]:
+    """The names of the standard library's modules."""
+    return sorted(
+        entry.name.removesuffix(".dnd") for entry in files("dandc.stdlib").iterdir() if entry.name.endswith(".dnd")
+    )
+
+
+def source_text(name: str) -> Source | None:
+    """The text behind the file name of a span, None if it cannot be read any more."""
+    if name.startswith("std:"):
+        resource = files("dandc.stdlib").joinpath(f"{name.removeprefix('std:')}.dnd")
+        return Source(name, resource.read_text("utf-8")) if resource.is_file() else None
+    try:
+        return read_source(Path(name), name)[0]
+    except DiagnosticError:
+        return None
+
+
+@define
+class _Loading:
+    folder: Path
+    grammar_cache: Path | None
+    modules: dict[str, SourceModule] = Factory(dict)
+    sources: dict[str, Source] = Factory(dict)
+    digests: dict[str, str] = Factory(dict)
+    diagnostics: list[Diagnostic] = Factory(list)
+    names: dict[Path, str] = Factory(dict)
+    active: list[Path] = Factory(list)
+
+    def standard(self, name: str) -> bool:
+        """Load a module of the standard library; False if there is none."""
+        if name in self.modules:
+            return True
+        resource = files("dandc.stdlib").joinpath(f"{name}.dnd")
+        if not name.isidentifier() or not resource.is_file():
+            return False
+        source = Source(f"std:{name}", resource.read_text("utf-8"))
+        module = self._parse(source)
+        imports = {i.path: i.path for i in module.items if isinstance(i, tree.ImportItem)}
+        self.modules[name] = SourceModule(name, module, imports, trusted=True)
+        for imported in imports:
+            self.standard(imported)
+        return True
+
+    def user(self, name: str, path: Path, source: Source, data: bytes) -> None:
+        """Load a user's module and what it imports."""
+        real = Path(os.path.realpath(path))
+        self.names[real] = name
+        self.digests[str(path)] = hashlib.sha256(data).hexdigest()
+        module = self._parse(source)
+        self.active.append(real)
+        imports: dict[str, str] = {}
+        for item in module.items:
+            if isinstance(item, tree.ImportItem):
+                found = self._relative(path, item) if item.relative else self._library(item)
+                if found is not None:
+                    imports[item.path] = found
+        self.active.pop()
+        self.modules[name] = SourceModule(name, module, imports)
+
+    def _parse(self, source: Source) -> tree.Module:
+        self.sources[source.file] = source
+        parsed = parse(source, cache_dir=self.grammar_cache)
+        self.diagnostics.extend(parsed.diagnostics)
+        return parsed.module
+
+    def _library(self, item: tree.ImportItem) -> str | None:
+        if item.path != PRELUDE and self.standard(item.path):
+            return item.path
+        known = [n for n in standard_modules() if n != PRELUDE]
+        fixes: tuple[Fix, ...] = ()
+        if os.path.exists(os.path.join(os.path.dirname(item.span.file), f"{item.path}.dnd")):
+            fixes = (Fix("import the file", item.span, f'import "{item.path}.dnd";'),)
+        note = f"the standard library has {', '.join(f'`{n}`' for n in known)}"
+        self.diagnostics.append(
+            Diagnostic("M0501", f"there is no module `{item.path}`", item.span, "not found", notes=(note,), fixes=fixes)
+        )
+        return None
+
+    def _relative(self, importer: Path, item: tree.ImportItem) -> str | None:
+        path = importer.parent / item.path
+        real = Path(os.path.realpath(path))
+        if real in self.active:
+            chain = [*self.active[self.active.index(real) :], real]
+            way = " -> ".join(p.name for p in chain)
+            self.diagnostics.append(
+                Diagnostic("M0502", f"`{item.path}` imports itself: {way}", item.span, "closes the circle")
+            )
+            return None
+        if real not in self.names:
+            try:
+                source, data = read_source(path, str(path))
+            except DiagnosticError as error:
+                reason = error.diagnostics[0].message
+                self.diagnostics.append(Diagnostic("M0501", reason, item.span, "not readable"))
+                return None
+            self.user(self._name(path), path, source, data)
+        return self.names[real]
+
+    def _name(self, path: Path) -> str:
+        name = os.path.relpath(path, self.folder).removesuffix(".dnd").replace(os.sep, ".")
+        taken = {*self.modules, *self.names.values(), *standard_modules()}
+        while name in taken:
+            name += "_"
+        return name
