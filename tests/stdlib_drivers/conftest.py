@@ -134,9 +134,14 @@ def always(*answers: bytes | None) -> Handler:
 
 
 def request(
-    url: str = "/", method: str = "GET", *, endpoint: str = "service", headers: Sequence[tuple[str, str]] = (),
-    body: bytes = b"", bearer: Any = None,
-) -> tuple[Any, ...]:  # fmt: skip
+    url: str = "/",
+    method: str = "GET",
+    *,
+    endpoint: str = "service",
+    headers: Sequence[tuple[str, str]] = (),
+    body: bytes = b"",
+    bearer: Any = None,
+) -> tuple[Any, ...]:
     """A neutral `http.Request`."""
     return (endpoint, method, url, list(headers), body, Variant(0) if bearer is None else Variant(1, (bearer,)))
 
@@ -147,10 +152,16 @@ def program(operation: str, endpoints: dict[str, str], **policies: Any) -> Progr
     parameter, kind, key, item = OPERATIONS[operation]
     wanted, given = FlowType("many", None, Named(parameter)), FlowType("many", key, Named(item))
     node = CommunicationNode(
-        "ask", module, name, (ParamDecl("x", "one", None, Named(parameter)),), (OutputDecl("y", kind, key, Named(item)),),
-        (ArgBinding(InputSource(0), "each", False),), (given,), Policies(**{"on_failure": "collect", **policies}),
+        "ask",
+        module,
+        name,
+        (ParamDecl("x", "one", None, Named(parameter)),),
+        (OutputDecl("y", kind, key, Named(item)),),
+        (ArgBinding(InputSource(0), "each", False),),
+        (given,),
+        Policies(**{"on_failure": "collect", **policies}),
         Span("main.dnd", 3, 9),
-    )  # fmt: skip
+    )
     outputs = (
         GraphOutput("y", given, NodeSource(0, 0)),
         GraphOutput("failed", FlowType("many", None, FAILURE), NodeSource(0, -1)),
@@ -190,6 +201,13 @@ def service(*arguments: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
 def net() -> SimpleNamespace:
     """Everything above under one name."""
     return SimpleNamespace(
-        serve=serve, answer=answer, always=always, request=request, program=program, ask=ask, failures=failures,
-        service=service, TYPES=TYPES,
-    )  # fmt: skip
+        serve=serve,
+        answer=answer,
+        always=always,
+        request=request,
+        program=program,
+        ask=ask,
+        failures=failures,
+        service=service,
+        TYPES=TYPES,
+    )

@@ -154,10 +154,14 @@ def test_redirects_stay_under_declared_endpoints(net: Any) -> None:
 
             async def handler(method: str, path: str, *_: Any) -> bytes:
                 target = {
-                    "/near": "/base/end", "/base/near": "end?x=1", "/base/other": other.url + "/there",
-                    "/base/foreign": foreign.url + "/", "/base/up": "/outside", "/base/loop": "/base/loop",
+                    "/near": "/base/end",
+                    "/base/near": "end?x=1",
+                    "/base/other": other.url + "/there",
+                    "/base/foreign": foreign.url + "/",
+                    "/base/up": "/outside",
+                    "/base/loop": "/base/loop",
                     "/base/seen": "//" + other.url.removeprefix("http://") + "/seen",
-                }.get(path)  # fmt: skip
+                }.get(path)
                 return net.answer(307, b"", f"location: {target}") if target else net.answer(200, path.encode())
 
             async with net.serve(handler) as server:
@@ -192,9 +196,18 @@ def test_a_redirected_post_becomes_get(net: Any) -> None:
 
 
 HOSTILE_HEADERS = [
-    ("x\r\nevil: 1", "a"), ("x", "a\r\nevil: 1"), ("x", "a\nb"), ("x", "a\0b"), ("x y", "a"), ("", "a"), ("x:", "a"),
-    ("Host", "evil"), ("Content-Length", "0"), ("transfer-encoding", "chunked"), ("Connection", "close"),
-]  # fmt: skip
+    ("x\r\nevil: 1", "a"),
+    ("x", "a\r\nevil: 1"),
+    ("x", "a\nb"),
+    ("x", "a\0b"),
+    ("x y", "a"),
+    ("", "a"),
+    ("x:", "a"),
+    ("Host", "evil"),
+    ("Content-Length", "0"),
+    ("transfer-encoding", "chunked"),
+    ("Connection", "close"),
+]
 
 
 @pytest.mark.parametrize("header", HOSTILE_HEADERS)
@@ -215,9 +228,13 @@ def test_other_refusals(net: Any) -> None:
     async def main() -> Any:
         async with net.serve(net.always(net.answer())) as server, net.serve(net.always(net.answer())) as foreign:
             asked = [
-                net.request(endpoint="nobody"), net.request(method="CONNECT"), net.request(method="get"),
-                net.request(foreign.url + "/x"), net.request("../x"), net.request("//" + foreign.url[7:]),
-            ]  # fmt: skip
+                net.request(endpoint="nobody"),
+                net.request(method="CONNECT"),
+                net.request(method="get"),
+                net.request(foreign.url + "/x"),
+                net.request("../x"),
+                net.request("//" + foreign.url[7:]),
+            ]
             return await net.ask("http.fetch", {"service": server.url + "/base"}, *asked), server, foreign
 
     result, server, foreign = anyio.run(main)

@@ -31,8 +31,12 @@ def test_what_was_put_is_there(net: Any, tmp_path: Path) -> None:
     listed = {prefix: keep(net, folder, "list", ("s", prefix)).outputs["y"] for prefix in ("", "b", "b/", "b/c", "z")}
     names = {prefix: [item.key for item in items] for prefix, items in listed.items()}
     assert names == {
-        "": ["a", "b/c", "b/ü 小", "ba"], "b": ["b/c", "b/ü 小", "ba"], "b/": ["b/c", "b/ü 小"], "b/c": ["b/c"], "z": [],
-    }  # fmt: skip
+        "": ["a", "b/c", "b/ü 小", "ba"],
+        "b": ["b/c", "b/ü 小", "ba"],
+        "b/": ["b/c", "b/ü 小"],
+        "b/c": ["b/c"],
+        "z": [],
+    }
     assert listed["b/"][1].value == ("s", "b/ü 小", 200_000)
 
 
@@ -43,9 +47,23 @@ def test_a_store_that_is_not_there_is_empty(net: Any, tmp_path: Path) -> None:
 
 
 HOSTILE = [
-    "", ".", "..", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "a/./b", "x\0y", "x\ny", "x\x7f", "x" * 201, "x/" * 600 + "x",
-    ".dandc-x", "a/.dandc-x",
-]  # fmt: skip
+    "",
+    ".",
+    "..",
+    "/etc/passwd",
+    "../x",
+    "a/../../x",
+    "a//b",
+    "a/",
+    "a/./b",
+    "x\0y",
+    "x\ny",
+    "x\x7f",
+    "x" * 201,
+    "x/" * 600 + "x",
+    ".dandc-x",
+    "a/.dandc-x",
+]
 
 
 @pytest.mark.parametrize("operation", ["put", "get"])

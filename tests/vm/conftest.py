@@ -251,5 +251,5 @@ def optional(item: Type = STR) -> FlowType:
 @pytest.fixture
 def kit() -> SimpleNamespace:
     """Everything above under one name."""
-    names = "Trap Fail Crash FakePlacement SITE CALL port out kernel arg node call graph program many one optional read_block"
+    names = "Trap Fail Crash FakePlacement SITE CALL port out kernel arg node call graph program many one optional"
     return SimpleNamespace(**{n: globals()[n] for n in names.split()}, input=InputSource, at=NodeSource)

@@ -59,7 +59,7 @@ def test_sharding_matches_the_oracle(kit: Any, shard: str, keys: str, constant: 
 
 @pytest.mark.parametrize(("present", "declared_optional"), list(itertools.product([True, False], repeat=2)))
 def test_absent_item(kit: Any, present: bool, declared_optional: bool) -> None:
-    """An absent item into `x: T` skips the call and what needs it; into `x: optional T` it is nothing; `all` still runs."""
+    """Absent into `x: T` skips the call and what needs it; into `x: optional T` it is nothing; `all` still runs."""
     first = kit.kernel("first", [kit.port("optional" if declared_optional else "one")], [kit.out("one")])
     after = kit.kernel("after", [kit.port("one")], [kit.out("one")])
     total = kit.kernel("total", [kit.port("set")], [kit.out("one")])
