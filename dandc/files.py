@@ -31,10 +31,11 @@ def read_file(path: Path, most: int = -1) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise _unreadable(path, _reason(error)) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _unreadable(path, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            what = "it is a folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "it is not a regular file"
-            raise _unreadable(path, what)
         try:
             return file.read(most)
         except OSError as error:

@@ -33,7 +33,7 @@ def check_fn(world: World, decl: FnDecl) -> TFn:
                 "T0332",
                 f"`{item.name.text}` does not return a value on every path",
                 item.name.span,
-                f"must return `{decl.result}`",
+                f"must return `{report.display(decl.result)}`",
                 *([origin] if origin else []),
             )
         )
@@ -112,7 +112,7 @@ def _check_emissions(
                     output.span,
                     "never emitted" if never else "some path emits nothing",
                     notes=(
-                        f"`{output.name}: {output.item}` must be emitted exactly once; declare it `optional {output.item}` if it may be absent",
+                        f"`{output.name}: {report.display(output.item)}` must be emitted exactly once; declare it `optional {report.display(output.item)}` if it may be absent",
                     ),
                 )
             )
@@ -123,6 +123,6 @@ def _check_emissions(
                     f"`{output.name}` may be emitted more than once",
                     output.span,
                     "at most one item",
-                    notes=(f"declare it `set[{output.item}]` if there may be many",),
+                    notes=(f"declare it `set[{report.display(output.item)}]` if there may be many",),
                 )
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 from dandc.compiler.check import report
 from dandc.compiler.check.infer import Unifier, map_type
 from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, World
@@ -47,9 +47,13 @@ class Body:
     scopes: list[dict[str, Local]] = Factory(lambda: [{}])
     lambdas: list[LambdaFrame] = Factory(list)
     loops: int = 0
+    errors_before: int = field(init=False)
     _literals: list[tuple[Type, int, Span]] = Factory(list)
     _bounds: list[tuple[Type, str, Span, str]] = Factory(list)
     _open: list[tuple[Type, Span, str]] = Factory(list)
+
+    def __attrs_post_init__(self) -> None:
+        self.errors_before = len(self.world.sink.diagnostics)
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Give a diagnostic."""
@@ -122,9 +126,13 @@ class Body:
         """Remember to test that `t` is known at the end."""
         self._open.append((t, span, what))
 
-    def show(self, t: Type) -> Type:
-        """`t` as far as it is known, for messages."""
+    def known(self, t: Type) -> Type:
+        """`t` as far as it is known."""
         return self.unifier.zonk(t)
+
+    def show(self, t: Type) -> str:
+        """`t` as far as it is known, for messages."""
+        return report.display(self.known(t))
 
     def expect(self, value: TExpr, want: Want | None, fixes: tuple[Fix, ...] = ()) -> TExpr:
         """Report if `value` does not have the wanted type."""
@@ -141,7 +149,9 @@ class Body:
         solutions = dict(self.unifier.finish())
         for t, value, span in self._literals:
             self._check_literal(self.unifier.zonk(t), value, span)
-        for t, span, what in self._open:
+        # What an expression with a mistake leaves open is no mistake of its own.
+        clean = len(self.world.sink.diagnostics) == self.errors_before
+        for t, span, what in self._open if clean else ():
             if _has_open(self.unifier.zonk(t)):
                 self.report(
                     report.simple(
@@ -171,7 +181,7 @@ class Body:
                 )
 
     def _check_bound(self, t: Type, bound: str, span: Span, what: str) -> None:
-        if _has_open(t) or satisfies(self.world, t, bound):
+        if t == ERROR or _has_open(t) or satisfies(self.world, t, bound):
             return
         meaning = {
             "eq": "be compared with `==`",
@@ -182,7 +192,10 @@ class Body:
         }[bound]
         self.report(
             report.simple(
-                "T0307", f"{what} needs `{bound}`, which `{t}` does not have", span, f"`{t}` cannot {meaning}"
+                "T0307",
+                f"{what} needs `{bound}`, which `{report.display(t)}` does not have",
+                span,
+                f"`{report.display(t)}` cannot {meaning}",
             )
         )
 

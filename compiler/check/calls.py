@@ -274,7 +274,7 @@ def _call_method(
 
 def _set_method(body: Body, expr: tree.CallExpr, receiver: TExpr, t: SetRef, name: tree.Name) -> TExpr:
     if name.text not in SET_METHODS or (name.text == "keys" and t.key is None):
-        body.report(report.unknown_member(f"`{t}`", name.text, name.span, SET_METHODS, "method"))
+        body.report(report.unknown_member(f"`{report.display(t)}`", name.text, name.span, SET_METHODS, "method"))
         return _skip(body, expr)
     if expr.args:
         body.report(report.argument_count(name.text, "no arguments", len(expr.args), expr.span, None))

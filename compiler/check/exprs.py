@@ -292,14 +292,14 @@ def _try(body: Body, expr: tree.TryExpr, want: Want | None) -> TExpr:
 
 
 def _check_message(body: Body, err: Type, expr: tree.TryExpr) -> None:
-    err = body.show(err)
+    err = body.known(err)
     fields = record_fields(body.world, err) if not isinstance(err, Basic | InferVar | TypeVar) else None
     if err in (STR, ERROR) or ("message", STR) in (fields or ()):
         return
     body.report(
         report.simple(
             "T0316",
-            f"`?` in a function fails with the error's text, which `{err}` does not have",
+            f"`?` in a function fails with the error's text, which `{report.display(err)}` does not have",
             expr.span,
             "no message",
             notes=("an error that `?` can show is a `str` or a record with `message: str`",),
@@ -362,13 +362,17 @@ def _operands(body: Body, expr: tree.BinaryExpr, hint: Want | None) -> tuple[TEx
     left = infer(body, expr.left, hint)
     right = infer(body, expr.right, Want(left.type))
     if not body.unifier.unify(left.type, right.type):
-        lt, rt = body.show(left.type), body.show(right.type)
+        lt, rt = body.known(left.type), body.known(right.type)
         fixes = ()
         if (is_int(rt) or is_float(rt)) and (is_int(lt) or is_float(lt)) and isinstance(lt, Basic):
             fixes = (Fix(f"convert it: `{lt.name}(...)`", right.span, f"{lt.name}(...)"),)
         body.report(
             report.mismatch(
-                lt, rt, right.span, Label(left.span, f"`{expr.op}` needs both alike; this is `{lt}`"), fixes
+                lt,
+                rt,
+                right.span,
+                Label(left.span, f"`{expr.op}` needs both alike; this is `{report.display(lt)}`"),
+                fixes,
             )
         )
         return error(left.span), error(right.span)

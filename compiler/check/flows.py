@@ -226,7 +226,7 @@ def _constant(flow: _Flow, expr: tree.Expr, want: TPort | None) -> Value:
     if encoded is None:
         return BROKEN
     t, data = encoded
-    return Value(FlowType("one", None, t), ConstSource(data), Label(expr.span, f"this is `{t}`"))
+    return Value(FlowType("one", None, t), ConstSource(data), Label(expr.span, f"this is `{report.display(t)}`"))
 
 
 def constant(world: World, decl: CompositionDecl, expr: tree.Expr, want: Want | None) -> tuple[Type, bytes] | None:
@@ -379,9 +379,10 @@ def _match(flow: _Flow, call: tree.FlowCall, target: KernelDecl | CompositionDec
 
 
 def _show(t: FlowType) -> str:
+    item = report.display(t.item)
     if t.card == "many":
-        return f"set[{t.key} => {t.item}]" if t.key is not None else f"set[{t.item}]"
-    return f"optional {t.item}" if t.card == "optional" else str(t.item)
+        return f"set[{report.display(t.key)} => {item}]" if t.key is not None else f"set[{item}]"
+    return f"optional {item}" if t.card == "optional" else item
 
 
 def _check_argument(flow: _Flow, arg: tree.FlowArg, param: TPort, value: Value) -> str | None:
@@ -397,17 +398,19 @@ def _check_argument(flow: _Flow, arg: tree.FlowArg, param: TPort, value: Value) 
         flow.report(
             report.simple(
                 "C0407",
-                f"`{param.name}` takes items of type `{param.item}`, but these are `{value.type.item}`",
+                f"`{param.name}` takes items of type `{report.display(param.item)}`, but these are `{report.display(value.type.item)}`",
                 arg.span,
-                f"items are `{value.type.item}`",
+                f"items are `{report.display(value.type.item)}`",
                 *origins,
             )
         )
         return None
     if param.kind == "set" and param.key is not None and param.key != value.type.key:
-        have = f"keys are `{value.type.key}`" if value.type.key is not None else "has no keys"
+        have = f"keys are `{report.display(value.type.key)}`" if value.type.key is not None else "has no keys"
         flow.report(
-            report.simple("C0406", f"`{param.name}` takes keys of type `{param.key}`", arg.span, have, *origins)
+            report.simple(
+                "C0406", f"`{param.name}` takes keys of type `{report.display(param.key)}`", arg.span, have, *origins
+            )
         )
         return None
     return arg.shard or "one"
@@ -532,7 +535,7 @@ def _check_inherited(flow: _Flow, call: tree.FlowCall, port: TPort, bound: Bound
                 "C0409",
                 f"some items of `{port.name}` are emitted without a key, and none is there to inherit",
                 call.span,
-                f"keys of `{port.name}` are `{port.key}`",
+                f"keys of `{port.name}` are `{report.display(port.key)}`",
                 Label(port.span, "declared here"),
                 notes=(
                     f"emit with a key (`emit {port.name}[key] <- ...`), or call it with `each` over a set with such keys",
@@ -610,9 +613,9 @@ def _check_output(flow: _Flow, port: TPort, value: Value) -> None:
         flow.report(
             report.simple(
                 "C0407",
-                f"the output `{port.name}` has items of type `{wanted.item}`, but they are `{got.item}`",
+                f"the output `{port.name}` has items of type `{report.display(wanted.item)}`, but they are `{report.display(got.item)}`",
                 port.span,
-                f"declared `{wanted.item}`",
+                f"declared `{report.display(wanted.item)}`",
                 *origins,
             )
         )
@@ -633,15 +636,19 @@ def _check_output(flow: _Flow, port: TPort, value: Value) -> None:
                 "C0412",
                 f"the output `{port.name}` may be absent",
                 port.span,
-                f"declared `{wanted.item}`",
-                Fix("declare it optional", item_span, f"optional {wanted.item}"),
+                f"declared `{report.display(wanted.item)}`",
+                Fix("declare it optional", item_span, f"optional {report.display(wanted.item)}"),
                 *origins,
             )
         )
     elif wanted.key is not None and wanted.key != got.key:
-        have = f"keys are `{got.key}`" if got.key is not None else "the set has no keys"
+        have = f"keys are `{report.display(got.key)}`" if got.key is not None else "the set has no keys"
         flow.report(
             report.simple(
-                "C0406", f"the output `{port.name}` has keys of type `{wanted.key}`", port.span, have, *origins
+                "C0406",
+                f"the output `{port.name}` has keys of type `{report.display(wanted.key)}`",
+                port.span,
+                have,
+                *origins,
             )
         )

@@ -140,7 +140,7 @@ def check_arms(
             pattern = check_pattern(body, arm.pattern, subject.type)
             guard = exprs.check_expr(body, arm.guard, Want(BOOL)) if arm.guard else None
             typed.append(TArm(pattern, guard, check_value(arm)))
-    subject_type = body.show(subject.type)
+    subject_type = body.known(subject.type)
     if subject_type != ERROR and not isinstance(subject_type, InferVar):
         _check_coverage(body, span, subject_type, arms, typed)
     return typed

@@ -3,6 +3,7 @@
 The sentences stand together so that they can be read and kept in one voice; whoever finds a mistake only names it.
 """
 
+import re
 from collections.abc import Iterable
 
 from dandc.compiler.check.suggest import nearest
@@ -49,10 +50,20 @@ def private(name: str, module: str, span: Span) -> Diagnostic:
     return Diagnostic("N0205", f"`{name}` is private to module `{module}`", span, "not public")
 
 
+_OWN = re.compile(r"\b(?:main|prelude)\.(?=[A-Za-z_])")
+
+
+def display(t: Type) -> str:
+    """A type as its author writes it: names of the root module and of the prelude stand alone."""
+    return _OWN.sub("", str(t))
+
+
 def mismatch(
     expected: Type | str, got: Type | str, span: Span, origin: Label | None = None, fixes: tuple[Fix, ...] = ()
 ) -> Diagnostic:
     """A value of one type where another is expected."""
+    expected = expected if isinstance(expected, str) else display(expected)
+    got = got if isinstance(got, str) else display(got)
     return Diagnostic(
         "T0301",
         f"expected `{expected}`, found `{got}`",
@@ -77,7 +88,7 @@ def missing_argument(name: str, param: str, t: Type | str, span: Span, origin: L
         "T0303",
         f"`{name}` needs a value for `{param}`",
         span,
-        f"`{param}: {t}` is missing",
+        f"`{param}: {t if isinstance(t, str) else display(t)}` is missing",
         (origin,) if origin else (),
     )
 

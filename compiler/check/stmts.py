@@ -91,7 +91,7 @@ def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
 def _irrefutable(body: Body, pattern: TPattern, written: tree.Pattern) -> None:
     from dandc.compiler.check.exhaustive import missing
 
-    t = body.show(pattern.type)
+    t = body.known(pattern.type)
     if pattern.type == ERROR or isinstance(t, InferVar) or isinstance(pattern, PBind | PWild):
         return
     witness = missing(body.world, t, [pattern])
@@ -269,7 +269,11 @@ def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: boo
     roles = shapes.get(len(stmt.targets), ())
     if not roles or ("key" in roles and t.key is None):
         wanted = " or ".join(f"`{', '.join(s)}`" for s in shapes.values() if t.key is not None or "key" not in s)
-        body.report(report.simple("T0323", f"looping over `{t}` gives {wanted}", stmt.targets[0].span, "does not fit"))
+        body.report(
+            report.simple(
+                "T0323", f"looping over `{report.display(t)}` gives {wanted}", stmt.targets[0].span, "does not fit"
+            )
+        )
         return TForSet(stmt.span, None, None, PWild(ERROR), iterable, ())
     types: dict[str, Type] = {"key": t.key or ERROR, "name": STR, "value": t.item}
     with body.nested():

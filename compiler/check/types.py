@@ -210,7 +210,7 @@ def not_a_key(key: Type, span: Span) -> Diagnostic:
     """The diagnostic for a key type that has no fixed order."""
     return report.simple(
         "T0313",
-        f"`{key}` cannot be a key",
+        f"`{report.display(key)}` cannot be a key",
         span,
         "not a key type",
         notes=("a key is an integer, bool, str, bytes, an enum without payload, or a tuple of these",),
