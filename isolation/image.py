@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from types import TracebackType
 
 from attrs import frozen
@@ -23,6 +23,9 @@ _EXECUTE, _WRITE, _READ = 1, 2, 4
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
+
+
+_numbers = count()
 
 
 class ImageError(Exception):
@@ -57,22 +60,22 @@ def parse(elf: bytes) -> Parsed:
         raise ImageError(f"the file has {len(elf)} bytes, more than {MAX_BYTES}")
     if len(elf) < _HEADER.size:
         raise ImageError("the file is shorter than an ELF header")
-    ident, kind, machine, _, entry, headers, _, _, _, header_size, count, _, _, _ = _HEADER.unpack_from(elf)
+    ident, kind, machine, _, entry, headers, _, _, _, header_size, number, _, _, _ = _HEADER.unpack_from(elf)
     if ident[:7] != b"\x7fELF\x02\x01\x01":
         raise ImageError("not a little-endian ELF64 file")
     if kind != 2 or machine != 62:
         raise ImageError("not a static executable for x86-64")
-    if header_size != _PROGRAM.size or headers + count * _PROGRAM.size > len(elf):
+    if header_size != _PROGRAM.size or headers + number * _PROGRAM.size > len(elf):
         raise ImageError("the program headers lie outside the file")
-    segments = _segments(elf, headers, count)
+    segments = _segments(elf, headers, number)
     if not any(s.protection & 4 and s.base <= entry < s.base + s.length for s in segments):
         raise ImageError("the entry point is in no executable segment")
     return Parsed(entry, segments)
 
 
-def _segments(elf: bytes, headers: int, count: int) -> tuple[Segment, ...]:
+def _segments(elf: bytes, headers: int, number: int) -> tuple[Segment, ...]:
     found = []
-    for index in range(count):
+    for index in range(number):
         kind, flags, offset, base, _, in_file, in_memory, _ = _PROGRAM.unpack_from(elf, headers + index * _PROGRAM.size)
         if kind in (2, 3):  # PT_DYNAMIC, PT_INTERP
             raise ImageError("the file is not static")
@@ -154,6 +157,8 @@ class Image(Sealed):
             rows.append(struct.pack("<QQQQ", segment.base, segment.length, at, segment.protection))
             at += segment.length
         super().__init__("dandc-image", at, parts)
+        self.number = next(_numbers)
+        self.quick = False  # whether the last call was over within microseconds
         self.entry = parsed.entry
         self.segments = b"".join(rows)
         self.segment_count = len(rows)

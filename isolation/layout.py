@@ -1,9 +1,9 @@
 """Where everything lies in a child's address space, and the two records that tell the child and the image so.
 
-From below: the image, a gap, the stack, a guard, the window, a guard, sealed inputs, a guard, the heap. The window is the
-child's own memfd: control page, output area, then inputs that are not sealed. What is touched by a small call (top of
-the stack, control page, first and last output page, first heap page) lies within few page tables. Nothing is mapped
-between these parts, so every run over an edge is a fault.
+From below: the image, a gap, the stack, a guard, the window, a guard, the heap, a guard, inputs. The window is the start of the
+child's own memfd: control page and output area. Inputs stand in the rest of the control page if they fit there, else behind the
+window in the memfd, or in a sealed block of their own. What a small call touches (top of the stack, control page, first and last
+output page, first heap page) lies within few page tables. Nothing is mapped between the parts: every run over an edge is a fault.
 """
 
 import struct
@@ -12,22 +12,23 @@ from attrs import field, frozen, validators
 
 from dandc.isolation.image import PAGE, Block, Image
 
-WINDOW = 0x80100000
+WINDOW = 0x80100000  # with the default limits: numbers that `nucleus.ll` knows too
 GUARD = 0x10000
 MAX_STACK = 512 << 20
 MAX_AREA = 1 << 38
 SMALL_INPUTS = 256  # where inputs that fit into the rest of the control page begin
+SMALL = PAGE - SMALL_INPUTS
 MAGIC = 0x3158544344434E44
 
-_CONTROL = struct.Struct("<9Q")
+_CONTROL = struct.Struct("<9Q184x")  # up to SMALL_INPUTS
 _RUN = struct.Struct("<13Q")
 RESULT = struct.Struct("<4Q")
 RESULT_AT = 128
 
-KEEP_SMALL, LOWER_PRIORITY, ANY_CPU = 1, 2, 4
+BEHIND_WINDOW, LOWER_PRIORITY = 1, 2
 
 
-@frozen
+@frozen(cache_hash=True)
 class Limits:
     """What one call may use. Times in milliseconds, sizes in bytes. Nothing is unlimited."""
 
@@ -38,16 +39,26 @@ class Limits:
     output: int = field(default=16 << 20, validator=[validators.ge(PAGE), validators.le(MAX_AREA)])
 
 
+@frozen
+class Areas:
+    """The areas that certain limits give, in addresses and whole pages."""
+
+    stack: int
+    stack_length: int
+    window_length: int
+    output_length: int
+    heap: int
+    heap_length: int
+    inputs: int
+
+
 @frozen(slots=True)
 class Call:
-    """One call ready to be sent: what goes to the start of the memfd, what behind the output area, and the order."""
+    """One call ready to be sent."""
 
-    first: int
-    last: int
-    output: int  # bytes of the output area
-    head: bytes  # the control page, with the inputs if they are small
-    inputs_at: int  # offset of other inputs in the memfd
-    order: bytes
+    areas: Areas
+    head: bytes  # start of the memfd: the control page, with the inputs if they are small
+    order: bytes  # RUN
 
 
 def pages(size: int) -> int:
@@ -55,32 +66,52 @@ def pages(size: int) -> int:
     return -(-size // PAGE) * PAGE
 
 
-def plan(
-    image: Image, inputs: bytes | Block | int, first: int, last: int, limits: Limits, flags: int
-) -> Call:
-    """Lays one call out. `inputs` is a sealed block, or small bytes, or the size of what follows the output area."""
-    output = pages(limits.output)
-    window = PAGE + output
-    after = b""
-    sealed = size = 0
-    inputs_at = window
-    if isinstance(inputs, Block):
-        size = inputs.size
-        address = sealed = WINDOW + window + GUARD
-    elif isinstance(inputs, int):
-        size = inputs
-        address = WINDOW + window
-        window += pages(size)
-    else:
-        after, size = inputs, len(inputs)
-        address = WINDOW + SMALL_INPUTS
-    heap = (sealed + pages(size) if sealed else WINDOW + window) + GUARD
-    memory = pages(limits.memory)
-    stack = pages(limits.stack)
-    control = _CONTROL.pack(MAGIC, first, last, address, size, heap, memory, WINDOW + PAGE, output)
-    order = _RUN.pack(
-        image.entry, WINDOW - GUARD - stack, stack, WINDOW, window, heap, memory, sealed, pages(size) if sealed else 0,
-        max(1, int(limits.wall_ms * 1000)), max(1, int(limits.cpu_ms * 1000)), flags, image.segment_count,
+def areas(limits: Limits) -> Areas:
+    """Where the areas lie under `limits`."""
+    stack, output, heap_length = pages(limits.stack), pages(limits.output), pages(limits.memory)
+    heap = WINDOW + PAGE + output + GUARD
+    return Areas(WINDOW - GUARD - stack, stack, PAGE + output, output, heap, heap_length, heap + heap_length + GUARD)
+
+
+class Planner:
+    """Lays calls out. What depends on image and limits alone is worked out once, since most calls differ in nothing else."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Limits, bool], tuple[Areas, bytes]] = {}
+
+    def plan(self, image: Image, inputs: bytes | Block | int, first: int, last: int, limits: Limits, low: bool) -> Call:
+        """`inputs` are small bytes, a sealed block, or the size of what stands behind the window."""
+        key = (image.number, limits, low)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) > 1000:
+                self._known.clear()
+            known = self._known[key] = _common(image, limits, low)
+        place, order = known
+        if isinstance(inputs, bytes):
+            return Call(place, _control(place, first, last, WINDOW + SMALL_INPUTS, len(inputs)) + inputs, order)
+        sealed = isinstance(inputs, Block)
+        size = inputs.size if isinstance(inputs, Block) else inputs
+        flags = (LOWER_PRIORITY if low else 0) | (0 if sealed else BEHIND_WINDOW)
+        order = _order(image, limits, place, size, flags)
+        return Call(place, _control(place, first, last, place.inputs, size), order)
+
+
+def _common(image: Image, limits: Limits, low: bool) -> tuple[Areas, bytes]:
+    place = areas(limits)
+    return place, _order(image, limits, place, 0, LOWER_PRIORITY if low else 0)
+
+
+def _control(place: Areas, first: int, last: int, inputs: int, size: int) -> bytes:
+    return _CONTROL.pack(
+        MAGIC, first, last, inputs, size, place.heap, place.heap_length, WINDOW + PAGE, place.output_length
+    )
+
+
+def _order(image: Image, limits: Limits, place: Areas, inputs: int, flags: int) -> bytes:
+    wall, cpu = max(1, int(limits.wall_ms * 1000)), max(1, int(limits.cpu_ms * 1000))
+    head = _RUN.pack(
+        image.entry, place.stack, place.stack_length, WINDOW, place.window_length, place.heap, place.heap_length,
+        place.inputs, pages(inputs), wall, cpu, flags, image.segment_count,
     )  # fmt: skip
-    head = control.ljust(SMALL_INPUTS, b"\0") + after if after else control
-    return Call(first, last, output, head, inputs_at, order + image.segments)
+    return head + image.segments

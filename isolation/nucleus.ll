@@ -5,20 +5,28 @@
 ; What it must never do: map an image or a context outside of a child, keep a descriptor of a child, make a system call from
 ; anywhere but its text (the filter would kill it), or trust a byte that an image could have written.
 ;
-; Descriptors of the nucleus: 0 control socket, 1 pidfd of the owner, 2 signalfd for SIGCHLD.
-; While it makes a child: 3 the child's memfd, 4 the owner's end and 5 the child's end of the child's socket.
-; A child keeps 3 and 5 until RUN, then only 5: that socket's end-of-file is the proof that the child is dead.
+; Descriptors of the nucleus: 0 control socket, 1 pidfd of the owner.
+; While it makes a child: 2 the child's memfd, 3 the owner's end and 4 the child's end of the child's socket.
+; Descriptors of a child: 0 its socket, until RUN 1 its memfd. The socket's end-of-file is the proof that the child is dead.
 ;
-; Records are little endian. Owner to nucleus, 16 bytes { u32 kind, u32 slot, u32 generation, u32 0 }:
-;   1 TARGET (slot: how many children shall be alive)      2 KILL
+; It does nothing unless it is told to: the owner sees each death first and says when there is time to reap and to fork, so
+; that the nucleus never competes with a result for a CPU.
+;
+; Records are little endian. Owner to nucleus, up to 32 a message, 16 bytes { u32 kind, u32 slot, u32 generation, u32 0 }:
+;   1 TARGET (slot: how many children shall be alive)  2 KILL  3 REAP (a child whose end-of-file was seen: waits for it)
 ; Nucleus to owner, 32 bytes { u32 kind, u32 slot, u32 generation, u32 status, u64 cpu_us, u64 extra }:
-;   16 HELLO (status: layers)  17 READY (extra: pid; with descriptors 4 and 3)  18 EXIT (status: as wait4 gives it)
+;   16 HELLO (status: layers)  17 READY (extra: pid; with descriptors 3 and 2)  18 EXIT (status: as wait4 gives it)
 ;   19 STARVED (status: errno, extra: step)  20 REFUSED (status: errno, extra: step; the nucleus ends)
+;   READY may be followed in the same message by one EXIT: a death and its replacement wake the owner once.
 ; Child to owner, 32 bytes: 21 FAULT (status: errno, extra: step) before the image has been entered.
-; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page, output area, inputs in
-;   the child's memfd), 4 window length, 5 heap base, 6 heap length, 7 sealed inputs' base, 8 their length or 0, 9 wall
-;   limit in us, 10 CPU limit in us, 11 flags (1: keep small memory off huge pages, 2: nice 10, 4: any CPU), 12 number
+; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page and output area, the
+;   start of the child's memfd), 4 window length, 5 heap base, 6 heap length, 7 base of further inputs, 8 their length or 0, 9 wall
+;   limit in us, 10 CPU limit in us, 11 flags (1: the inputs stand in the memfd behind the window, 2: nice 10), 12 number
 ;   of segments; then per segment base, length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
+;
+; Stack, window and heap of the default limits are mapped, and their first pages touched, before RUN: a call with other
+; limits pays for its own. The numbers are those of `layout.py`: stack 0x7f8f0000 + 8 MiB, window 0x80100000 + 4096 + 16 MiB,
+; heap 0x81111000 + 64 MiB. MAP_FIXED_NOREPLACE everywhere: nothing is ever mapped over something else.
 
 target triple = "x86_64-unknown-linux-gnu"
 
@@ -34,21 +42,23 @@ target triple = "x86_64-unknown-linux-gnu"
 @nucleus_base = external hidden constant [0 x i8]
 @nucleus_limit = external hidden constant [0 x i8]     ; first byte after the part that a child unmaps
 @trampoline_limit = external hidden constant [0 x i8]  ; first byte after everything
+@trampoline = external hidden constant [0 x i8]
 
 @oom_path = internal constant [25 x i8] c"/proc/self/oom_score_adj\00"
 @oom_value = internal constant [4 x i8] c"1000"
 @no_name = internal constant [1 x i8] zeroinitializer
 
 @stack = hidden global [4096 x i8] zeroinitializer, align 4096
-@record = internal global %Record zeroinitializer, align 16
-@order = internal global [4 x i32] zeroinitializer, align 16
+@record = internal global [2 x %Record] zeroinitializer, align 16
+@obituary = internal global %Record zeroinitializer, align 16  ; an EXIT that waits for company; kind 0: none
+@orders = internal global [128 x i32] zeroinitializer, align 16
 @run = internal global [48 x i64] zeroinitializer, align 16
 @iovec = internal global %Iovec zeroinitializer, align 16
 @message = internal global %Msghdr zeroinitializer, align 16
 @rights = internal global %Cmsg zeroinitializer, align 16
 @pair = internal global [2 x i32] zeroinitializer, align 16
 @scratch = internal global [32 x i64] zeroinitializer, align 16
-@polled = internal global [3 x %Pollfd] zeroinitializer, align 16
+@polled = internal global [2 x %Pollfd] zeroinitializer, align 16
 @slots = internal global [128 x %Slot] zeroinitializer, align 16
 @alive = internal global i32 0
 @target = internal global i32 0
@@ -116,10 +126,10 @@ define internal void @exit(i64 %status) noreturn #0 {
 
 ; ---- what goes out -------------------------------------------------------------------------------------------------
 
-; sends @record over `socket`, with descriptors 4 and 3 if `with_rights`
-define internal i64 @send(i64 %socket, i1 %with_rights) noinline #0 {
+; sends `size` bytes of @record over `socket`, with descriptors 3 and 2 if `with_rights`
+define internal i64 @send(i64 %socket, i64 %size, i1 %with_rights) noinline #0 {
   store ptr @record, ptr @iovec
-  store i64 32, ptr getelementptr (%Iovec, ptr @iovec, i32 0, i32 1)
+  store i64 %size, ptr getelementptr (%Iovec, ptr @iovec, i32 0, i32 1)
   store ptr @iovec, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 2)
   store i64 1, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 3)
   store ptr @rights, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 4)
@@ -129,8 +139,8 @@ define internal i64 @send(i64 %socket, i1 %with_rights) noinline #0 {
   store i64 24, ptr @rights
   store i32 1, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 1)          ; SOL_SOCKET
   store i32 1, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 2)          ; SCM_RIGHTS
-  store i32 4, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 0)
-  store i32 3, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
+  store i32 3, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 0)
+  store i32 2, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
   %sent = call i64 @sys_ptr(i64 46, i64 %socket, ptr @message, i64 16384)     ; sendmsg, MSG_NOSIGNAL
   ret i64 %sent
 }
@@ -150,7 +160,7 @@ define internal void @refuse(i64 %step, i64 %result) noinline noreturn #0 {
   %positive = sub i64 0, %result
   %errno = trunc i64 %positive to i32
   call void @fill(i32 20, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
-  %sent = call i64 @send(i64 0, i1 false)
+  %sent = call i64 @send(i64 0, i64 32, i1 false)
   call void @exit(i64 1)
   unreachable
 }
@@ -170,7 +180,7 @@ define internal void @fault(i64 %step, i64 %result) noinline noreturn #0 {
   %positive = sub i64 0, %result
   %errno = trunc i64 %positive to i32
   call void @fill(i32 21, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
-  %sent = call i64 @send(i64 5, i1 false)
+  %sent = call i64 @send(i64 0, i64 32, i1 false)
   call void @exit(i64 1)
   unreachable
 }
@@ -217,38 +227,85 @@ define internal void @arm(i64 %which, i64 %us) noinline #0 {
   ret void
 }
 
-; the heap: small pages for the first 4 MiB, huge ones (if the host gives any on request) above
-define internal void @map_heap(i1 %keep_small) noinline #0 {
-  %base = call i64 @field(i64 5)
-  %length = call i64 @field(i64 6)
+; the heap: small pages for the first 4 MiB, huge ones (if the host gives any on request) above. EINVAL of madvise: none at all
+define internal void @map_heap(i64 %base, i64 %length) noinline #0 {
   %empty = icmp eq i64 %length, 0
   br i1 %empty, label %done, label %heap
 heap:
   call void @map(i64 33, i64 %base, i64 %length, i64 3, i64 1064994, i64 -1, i64 0)  ; FIXED_NOREPLACE|ANON|PRIVATE|NORESERVE
   %large = icmp ugt i64 %length, 4194304
   %small = select i1 %large, i64 4194304, i64 %length
-  br i1 %keep_small, label %shrink, label %grow
-shrink:
-  %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %small, i64 15)            ; madvise, MADV_NOHUGEPAGE; EINVAL: no huge pages
-  br label %grow
-grow:
+  %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %small, i64 15)            ; madvise, MADV_NOHUGEPAGE
   br i1 %large, label %huge, label %done
 huge:
   %upper = add i64 %base, 4194304
   %rest = sub i64 %length, 4194304
-  %grown = call i64 @sys3(i64 28, i64 %upper, i64 %rest, i64 14)             ; madvise, MADV_HUGEPAGE; EINVAL: no huge pages
+  %grown = call i64 @sys3(i64 28, i64 %upper, i64 %rest, i64 14)             ; madvise, MADV_HUGEPAGE
   br label %done
 done:
   ret void
 }
 
-define internal void @map_stack(i1 %keep_small) noinline #0 {
-  %base = call i64 @field(i64 1)
-  %length = call i64 @field(i64 2)
+define internal void @map_stack(i64 %base, i64 %length) noinline #0 {
   call void @map(i64 32, i64 %base, i64 %length, i64 3, i64 1064994, i64 -1, i64 0)
-  br i1 %keep_small, label %shrink, label %done
-shrink:
   %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %length, i64 15)
+  ret void
+}
+
+define internal void @map_window(i64 %length) noinline #0 {
+  call void @map(i64 34, i64 2148532224, i64 %length, i64 3, i64 1048577, i64 1, i64 0)  ; FIXED_NOREPLACE|SHARED
+  ret void
+}
+
+; before RUN: what most calls will ask for, and its first pages
+define internal void @prepare() noinline #0 {
+  call void @map_stack(i64 2140078080, i64 8388608)
+  call void @map_window(i64 16781312)
+  call void @map_heap(i64 2165379072, i64 67108864)
+  store volatile i8 0, ptr inttoptr (i64 2148466680 to ptr)                  ; top of the stack
+  store volatile i8 0, ptr inttoptr (i64 2148532224 to ptr)                  ; control page
+  store volatile i8 0, ptr inttoptr (i64 2148536320 to ptr)                  ; first page of the output area
+  %code = load volatile i8, ptr @trampoline
+  ret void
+}
+
+define internal i1 @differ(i64 %base, i64 %length, i64 %usual_base, i64 %usual_length) noinline #0 {
+  %other_base = icmp ne i64 %base, %usual_base
+  %other_length = icmp ne i64 %length, %usual_length
+  %other = or i1 %other_base, %other_length
+  br i1 %other, label %yes, label %no
+yes:
+  %unmapped = call i64 @sys3(i64 11, i64 %usual_base, i64 %usual_length, i64 0)
+  call void @demand(i64 38, i64 %unmapped)
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; the three areas as RUN wants them: first everything unusual goes, then the new ones come
+define internal void @fit_areas() noinline #0 {
+  %stack = call i64 @field(i64 1)
+  %stack_length = call i64 @field(i64 2)
+  %window = call i64 @field(i64 3)
+  %window_length = call i64 @field(i64 4)
+  %heap = call i64 @field(i64 5)
+  %heap_length = call i64 @field(i64 6)
+  %other_stack = call i1 @differ(i64 %stack, i64 %stack_length, i64 2140078080, i64 8388608)
+  %other_window = call i1 @differ(i64 %window, i64 %window_length, i64 2148532224, i64 16781312)
+  %other_heap = call i1 @differ(i64 %heap, i64 %heap_length, i64 2165379072, i64 67108864)
+  br i1 %other_stack, label %new_stack, label %after_stack
+new_stack:
+  call void @map_stack(i64 %stack, i64 %stack_length)
+  br label %after_stack
+after_stack:
+  br i1 %other_window, label %new_window, label %after_window
+new_window:
+  call void @map_window(i64 %window_length)
+  br label %after_window
+after_window:
+  br i1 %other_heap, label %new_heap, label %done
+new_heap:
+  call void @map_heap(i64 %heap, i64 %heap_length)
   br label %done
 done:
   ret void
@@ -285,7 +342,7 @@ define internal void @await_run() noinline #0 {
   store i64 1, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 3)
   store ptr @rights, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 4)
   store i64 24, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 5)
-  %got = call i64 @sys_ptr(i64 47, i64 5, ptr @message, i64 1073741824)       ; recvmsg, MSG_CMSG_CLOEXEC
+  %got = call i64 @sys_ptr(i64 47, i64 0, ptr @message, i64 1073741824)       ; recvmsg, MSG_CMSG_CLOEXEC
   %ended = icmp slt i64 %got, 104
   br i1 %ended, label %leave, label %check
 leave:
@@ -317,45 +374,44 @@ define internal void @enter() noinline noreturn #0 {
   unreachable
 }
 
+; inputs that do not fit into the control page: out of the memfd, or sealed and shared with other calls
+define internal void @map_inputs(i64 %flags) noinline #0 {
+  %length = call i64 @field(i64 8)
+  %none = icmp eq i64 %length, 0
+  br i1 %none, label %done, label %some
+some:
+  %base = call i64 @field(i64 7)
+  %bit = and i64 %flags, 1
+  %own = icmp ne i64 %bit, 0
+  br i1 %own, label %behind, label %sealed
+behind:
+  %offset = call i64 @field(i64 4)
+  call void @map(i64 35, i64 %base, i64 %length, i64 1, i64 1048577, i64 1, i64 %offset)
+  br label %done
+sealed:
+  %second = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
+  %descriptor = zext i32 %second to i64
+  call void @map(i64 35, i64 %base, i64 %length, i64 1, i64 1048578, i64 %descriptor, i64 0)
+  br label %done
+done:
+  ret void
+}
+
 define internal void @run_image() noinline noreturn #0 {
   %flags = call i64 @field(i64 11)
-  %bit = and i64 %flags, 1
-  %keep_small = icmp ne i64 %bit, 0
-  %image32 = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 0)
-  %image = zext i32 %image32 to i64
+  %first = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 0)
+  %image = zext i32 %first to i64
   %count = call i64 @field(i64 12)
   call void @map_segments(i64 %image, i64 %count)
-  call void @map_stack(i1 %keep_small)
-  call void @map_heap(i1 %keep_small)
-  %window = call i64 @field(i64 3)
-  %window_length = call i64 @field(i64 4)
-  call void @map(i64 34, i64 %window, i64 %window_length, i64 3, i64 1048577, i64 3, i64 0)  ; FIXED_NOREPLACE|SHARED
-  %inputs_length = call i64 @field(i64 8)
-  %none = icmp eq i64 %inputs_length, 0
-  br i1 %none, label %close, label %sealed
-sealed:
-  %inputs = call i64 @field(i64 7)
-  %inputs32 = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
-  %inputs_descriptor = zext i32 %inputs32 to i64
-  call void @map(i64 35, i64 %inputs, i64 %inputs_length, i64 1, i64 1048578, i64 %inputs_descriptor, i64 0)
-  br label %close
-close:
-  %closed_low = call i64 @sys3(i64 436, i64 0, i64 4, i64 0)                 ; close_range: all but the socket
-  call void @demand(i64 36, i64 %closed_low)
-  %closed_high = call i64 @sys3(i64 436, i64 6, i64 4294967295, i64 0)
-  call void @demand(i64 37, i64 %closed_high)
-  %nice = and i64 %flags, 2
-  %is_nice = icmp ne i64 %nice, 0
-  br i1 %is_nice, label %lower, label %placed
+  call void @fit_areas()
+  call void @map_inputs(i64 %flags)
+  %closed = call i64 @sys3(i64 436, i64 1, i64 4294967295, i64 0)            ; close_range: all but the socket
+  call void @demand(i64 36, i64 %closed)
+  %bit = and i64 %flags, 2
+  %is_nice = icmp ne i64 %bit, 0
+  br i1 %is_nice, label %lower, label %timers
 lower:
   %lowered = call i64 @sys3(i64 141, i64 0, i64 0, i64 10)                   ; setpriority
-  br label %placed
-placed:
-  %free = and i64 %flags, 4
-  %is_free = icmp ne i64 %free, 0
-  br i1 %is_free, label %widen, label %timers
-widen:                                                                       ; the owner had kept it on one CPU while it waited
-  %widened = call i64 @spread()
   br label %timers
 timers:
   %wall = call i64 @field(i64 9)
@@ -364,21 +420,6 @@ timers:
   call void @arm(i64 2, i64 %cpu)
   call void @enter()
   unreachable
-}
-
-; every CPU that the host's own rules leave to us: the kernel narrows a mask of ones
-define internal i64 @spread() noinline #0 {
-  br label %next
-next:
-  %index = phi i64 [ 0, %0 ], [ %after, %next ]
-  %at = getelementptr [32 x i64], ptr @scratch, i64 0, i64 %index
-  store i64 -1, ptr %at
-  %after = add i64 %index, 1
-  %end = icmp eq i64 %after, 16
-  br i1 %end, label %done, label %next
-done:
-  %set = call i64 @sys(i64 203, i64 0, i64 128, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 0, i64 0)
-  ret i64 %set
 }
 
 define internal void @life() noinline noreturn #0 {
@@ -393,10 +434,13 @@ leave:
   call void @exit(i64 0)
   unreachable
 child:
-  %closed_low = call i64 @sys3(i64 436, i64 0, i64 2, i64 0)
-  call void @demand(i64 21, i64 %closed_low)
-  %closed_owner = call i64 @sys3(i64 3, i64 4, i64 0, i64 0)
-  call void @demand(i64 22, i64 %closed_owner)
+  %socket = call i64 @sys3(i64 292, i64 4, i64 0, i64 0)                     ; dup3
+  call void @demand(i64 21, i64 %socket)
+  %memory = call i64 @sys3(i64 292, i64 2, i64 1, i64 0)
+  call void @demand(i64 22, i64 %memory)
+  %closed = call i64 @sys3(i64 436, i64 2, i64 4294967295, i64 0)
+  call void @demand(i64 23, i64 %closed)
+  call void @prepare()
   call void @await_run()
   call void @run_image()
   unreachable
@@ -408,7 +452,7 @@ define internal void @starve(i64 %step, i64 %result) noinline #0 {
   %positive = sub i64 0, %result
   %errno = trunc i64 %positive to i32
   call void @fill(i32 19, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
-  %sent = call i64 @send(i64 0, i1 false)
+  %sent = call i64 @send(i64 0, i64 32, i1 false)
   %alive = load i32, ptr @alive
   store i32 %alive, ptr @target                                              ; until the owner asks again
   ret void
@@ -438,7 +482,7 @@ define internal i64 @make_channels() noinline #0 {
 failed_memory:                                                               ; memfd_create, MFD_CLOEXEC
   ret i64 %memory
 size:                                                                        ; sparse: what a call maps of it is its limit
-  %sized = call i64 @sys3(i64 77, i64 3, i64 1099511627776, i64 0)           ; ftruncate
+  %sized = call i64 @sys3(i64 77, i64 2, i64 1099511627776, i64 0)           ; ftruncate
   %no_size = icmp slt i64 %sized, 0
   br i1 %no_size, label %failed_size, label %socket
 failed_size:
@@ -448,13 +492,56 @@ socket:
   ret i64 %paired                                                            ; socketpair, SEQPACKET|CLOEXEC
 }
 
+; moves the EXIT that waits, if any, to place `index` of @record; gives its size
+define internal i64 @take_obituary(i64 %index) noinline #0 {
+  %kind = load i32, ptr @obituary
+  %none = icmp eq i32 %kind, 0
+  br i1 %none, label %no, label %yes
+no:
+  ret i64 0
+yes:
+  %to = getelementptr [2 x %Record], ptr @record, i64 0, i64 %index
+  %waiting = load %Record, ptr @obituary
+  store %Record %waiting, ptr %to
+  store i32 0, ptr @obituary
+  ret i64 32
+}
+
+define internal void @send_obituary() noinline #0 {
+  %size = call i64 @take_obituary(i64 0)
+  %none = icmp eq i64 %size, 0
+  br i1 %none, label %done, label %some
+some:
+  %sent = call i64 @send(i64 0, i64 %size, i1 false)
+  br label %done
+done:
+  ret void
+}
+
+; without its first process a pid namespace is dead for ever: the owner starts another nucleus
+define internal void @check_namespace() noinline #0 {
+  %first = load i32, ptr @init
+  %held = icmp ne i32 %first, 0
+  br i1 %held, label %ask, label %fine
+ask:
+  %pid = sext i32 %first to i64
+  %dead = call i64 @sys(i64 61, i64 %pid, i64 0, i64 1, i64 0, i64 0, i64 0)  ; wait4, WNOHANG
+  %alive = icmp eq i64 %dead, 0
+  br i1 %alive, label %fine, label %end
+end:
+  call void @exit(i64 1)
+  unreachable
+fine:
+  ret void
+}
+
 ; one more child; false when the host has no more to give
 define internal i1 @spawn(i64 %slot) noinline #0 {
   %made = call i64 @make_channels()
   %failed = icmp slt i64 %made, 0
   br i1 %failed, label %no_channels, label %split
 no_channels:
-  %closed = call i64 @sys3(i64 436, i64 3, i64 5, i64 0)
+  %closed = call i64 @sys3(i64 436, i64 2, i64 4, i64 0)
   call void @starve(i64 10, i64 %made)
   ret i1 false
 split:
@@ -468,7 +555,8 @@ mother:
   %no_fork = icmp slt i64 %pid, 0
   br i1 %no_fork, label %no_child, label %announce
 no_child:
-  %dropped = call i64 @sys3(i64 436, i64 3, i64 5, i64 0)
+  %dropped = call i64 @sys3(i64 436, i64 2, i64 4, i64 0)
+  call void @check_namespace()
   call void @starve(i64 11, i64 %pid)
   ret i1 false
 announce:
@@ -484,11 +572,14 @@ announce:
   store i32 %more, ptr @alive
   %slot32 = trunc i64 %slot to i32
   call void @fill(i32 17, i32 %slot32, i32 %generation, i32 0, i64 0, i64 %pid)
-  %sent = call i64 @send(i64 0, i1 true)
-  %given = call i64 @sys3(i64 436, i64 3, i64 5, i64 0)
+  %company = call i64 @take_obituary(i64 1)
+  %size = add i64 %company, 32
+  %sent = call i64 @send(i64 0, i64 %size, i1 true)
+  %given = call i64 @sys3(i64 436, i64 2, i64 4, i64 0)
   %lost = icmp slt i64 %sent, 0
   br i1 %lost, label %no_send, label %done
 no_send:                                                                     ; its socket is gone now: the child ends by itself
+  %reaped = call i1 @reap(i64 %slot)
   call void @starve(i64 12, i64 %sent)
   ret i1 false
 done:
@@ -513,24 +604,6 @@ done:
   ret void
 }
 
-; the slot of a reaped child, -1 if it is none of ours
-define internal i64 @slot_of(i32 %pid) noinline #0 {
-  br label %next
-next:
-  %index = phi i64 [ 0, %0 ], [ %after, %more ]
-  %at = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
-  %here = load i32, ptr %at
-  %same = icmp eq i32 %here, %pid
-  br i1 %same, label %done, label %more
-more:
-  %after = add i64 %index, 1
-  %end = icmp eq i64 %after, 128
-  br i1 %end, label %done, label %next
-done:
-  %found = phi i64 [ %index, %next ], [ -1, %more ]
-  ret i64 %found
-}
-
 define internal void @report_exit(i64 %slot, i32 %status) noinline #0 {
   %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 0
   %at_generation = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 1
@@ -549,35 +622,29 @@ define internal void @report_exit(i64 %slot, i32 %status) noinline #0 {
   %part = add i64 %user_us, %system_us
   %cpu = add i64 %whole, %part
   %slot32 = trunc i64 %slot to i32
-  call void @fill(i32 18, i32 %slot32, i32 %generation, i32 %status, i64 %cpu, i64 0)
-  %sent = call i64 @send(i64 0, i1 false)
+  call void @send_obituary()
+  store i32 18, ptr @obituary
+  store i32 %slot32, ptr getelementptr (%Record, ptr @obituary, i32 0, i32 1)
+  store i32 %generation, ptr getelementptr (%Record, ptr @obituary, i32 0, i32 2)
+  store i32 %status, ptr getelementptr (%Record, ptr @obituary, i32 0, i32 3)
+  store i64 %cpu, ptr getelementptr (%Record, ptr @obituary, i32 0, i32 4)
+  store i64 0, ptr getelementptr (%Record, ptr @obituary, i32 0, i32 5)
   ret void
 }
 
-; reaps one child and tells the owner; `options` is 0 to wait for one or 1 (WNOHANG). False when there was none.
-define internal i1 @reap(i64 %options) noinline #0 {
-  %pid = call i64 @sys(i64 61, i64 -1, i64 ptrtoint (ptr @scratch to i64), i64 %options, i64 ptrtoint (ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 2) to i64), i64 0, i64 0)
-  %none = icmp sle i64 %pid, 0                                               ; wait4
-  br i1 %none, label %no, label %dead
+; waits for the child in a slot, which is dead or dying, and keeps its EXIT; false when the slot is free
+define internal i1 @reap(i64 %slot) noinline #0 {
+  %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %slot, i32 0
+  %pid = load i32, ptr %at_pid
+  %free = icmp eq i32 %pid, 0
+  br i1 %free, label %no, label %wait
 no:
   ret i1 false
-dead:
-  %pid32 = trunc i64 %pid to i32
-  %status = load i32, ptr @scratch
-  %slot = call i64 @slot_of(i32 %pid32)
-  %stranger = icmp slt i64 %slot, 0
-  br i1 %stranger, label %other, label %ours
-other:                                                                       ; the first process of the pid namespace: nothing can be forked any more
-  %first = load i32, ptr @init
-  %is_first = icmp eq i32 %first, %pid32
-  br i1 %is_first, label %finish, label %yes
-finish:
-  call void @exit(i64 1)
-  unreachable
-ours:
+wait:
+  %pid64 = sext i32 %pid to i64
+  %gone = call i64 @sys(i64 61, i64 %pid64, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 ptrtoint (ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 2) to i64), i64 0, i64 0)
+  %status = load i32, ptr @scratch                                           ; wait4
   call void @report_exit(i64 %slot, i32 %status)
-  br label %yes
-yes:
   ret i1 true
 }
 
@@ -589,15 +656,9 @@ define internal void @kill_pid(i32 %pid) #0 {
 
 ; the owner is gone or wants no more: no child outlives this
 define internal void @finish() noinline noreturn #0 {
-  %first = load i32, ptr @init
-  store i32 0, ptr @init                                                     ; from here its death is as any other's
-  %has_first = icmp ne i32 %first, 0
-  br i1 %has_first, label %kill_first, label %next
-kill_first:
-  call void @kill_pid(i32 %first)
-  br label %next
-next:
-  %index = phi i64 [ 0, %0 ], [ 0, %kill_first ], [ %after, %over ]
+  br label %killing
+killing:
+  %index = phi i64 [ 0, %0 ], [ %after, %over ]
   %at = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
   %pid = load i32, ptr %at
   %used = icmp ne i32 %pid, 0
@@ -608,10 +669,18 @@ kill:
 over:
   %after = add i64 %index, 1
   %end = icmp eq i64 %after, 128
-  br i1 %end, label %wait, label %next
-wait:
-  %more = call i1 @reap(i64 0)
-  br i1 %more, label %wait, label %done
+  br i1 %end, label %first, label %killing
+first:
+  %init = load i32, ptr @init
+  %held = icmp ne i32 %init, 0
+  br i1 %held, label %kill_first, label %waiting
+kill_first:
+  call void @kill_pid(i32 %init)
+  br label %waiting
+waiting:
+  %child = call i64 @sys(i64 61, i64 -1, i64 0, i64 0, i64 0, i64 0, i64 0)  ; wait4 until there is nobody left
+  %more = icmp sgt i64 %child, 0
+  br i1 %more, label %waiting, label %done
 done:
   call void @exit(i64 0)
   unreachable
@@ -619,9 +688,10 @@ done:
 
 ; ---- orders --------------------------------------------------------------------------------------------------------
 
-define internal void @obey_kill(i32 %slot, i32 %generation) noinline #0 {
+; the slot that an order speaks of, -1 if that generation is not unreaped there
+define internal i64 @meant(i32 %slot, i32 %generation) noinline #0 {
   %inside = icmp ult i32 %slot, 128
-  br i1 %inside, label %look, label %done
+  br i1 %inside, label %look, label %no
 look:
   %index = zext i32 %slot to i64
   %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
@@ -631,57 +701,78 @@ look:
   %alive = icmp ne i32 %pid, 0
   %same = icmp eq i32 %current, %generation
   %both = and i1 %alive, %same
-  br i1 %both, label %kill, label %done
+  br i1 %both, label %yes, label %no
+yes:
+  ret i64 %index
+no:
+  ret i64 -1
+}
+
+define internal void @obey(ptr %order) noinline #0 {
+  %at_slot = getelementptr [4 x i32], ptr %order, i64 0, i64 1
+  %at_generation = getelementptr [4 x i32], ptr %order, i64 0, i64 2
+  %kind = load i32, ptr %order
+  %slot = load i32, ptr %at_slot
+  %generation = load i32, ptr %at_generation
+  %is_target = icmp eq i32 %kind, 1
+  br i1 %is_target, label %set_target, label %about_child
+set_target:
+  store i32 %slot, ptr @target
+  ret void
+about_child:
+  %index = call i64 @meant(i32 %slot, i32 %generation)
+  %stale = icmp slt i64 %index, 0
+  br i1 %stale, label %done, label %current
+current:
+  %is_reap = icmp eq i32 %kind, 3
+  br i1 %is_reap, label %reap, label %kill
+reap:
+  %reaped = call i1 @reap(i64 %index)
+  ret void
 kill:
+  %at_pid = getelementptr [128 x %Slot], ptr @slots, i64 0, i64 %index, i32 0
+  %pid = load i32, ptr %at_pid
   call void @kill_pid(i32 %pid)
   br label %done
 done:
   ret void
 }
 
-define internal void @obey() noinline #0 {
-  %got = call i64 @sys(i64 45, i64 0, i64 ptrtoint (ptr @order to i64), i64 16, i64 64, i64 0, i64 0)
+define internal void @read_orders() noinline #0 {
+  %got = call i64 @sys(i64 45, i64 0, i64 ptrtoint (ptr @orders to i64), i64 512, i64 64, i64 0, i64 0)
   %nothing = icmp eq i64 %got, -11                                           ; recvfrom, MSG_DONTWAIT; EAGAIN
   br i1 %nothing, label %done, label %some
 some:
-  %whole = icmp eq i64 %got, 16
-  br i1 %whole, label %read, label %gone
+  %ended = icmp slt i64 %got, 16
+  br i1 %ended, label %gone, label %next
 gone:
   call void @finish()
   unreachable
-read:
-  %kind = load i32, ptr @order
-  %slot = load i32, ptr getelementptr ([4 x i32], ptr @order, i64 0, i64 1)
-  %generation = load i32, ptr getelementptr ([4 x i32], ptr @order, i64 0, i64 2)
-  %is_target = icmp eq i32 %kind, 1
-  br i1 %is_target, label %set_target, label %other
-set_target:
-  store i32 %slot, ptr @target
-  br label %done
-other:
-  %is_kill = icmp eq i32 %kind, 2
-  br i1 %is_kill, label %kill, label %done
-kill:
-  call void @obey_kill(i32 %slot, i32 %generation)
-  br label %done
+next:
+  %at = phi i64 [ 0, %some ], [ %after, %next ]
+  %order = getelementptr i8, ptr @orders, i64 %at
+  call void @obey(ptr %order)
+  %after = add i64 %at, 16
+  %over = icmp uge i64 %after, %got
+  br i1 %over, label %done, label %next
 done:
   ret void
 }
 
 define internal i1 @happened(i64 %index) #0 {
-  %at = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 2
+  %at = getelementptr [2 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 2
   %events = load i16, ptr %at
   %any = icmp ne i16 %events, 0
   ret i1 %any
 }
 
 define internal void @watch(i64 %index) #0 {
-  %at = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index
+  %at = getelementptr [2 x %Pollfd], ptr @polled, i64 0, i64 %index
   %descriptor = trunc i64 %index to i32
   store i32 %descriptor, ptr %at
-  %at_events = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 1
+  %at_events = getelementptr [2 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 1
   store i16 1, ptr %at_events                                                ; POLLIN
-  %at_happened = getelementptr [3 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 2
+  %at_happened = getelementptr [2 x %Pollfd], ptr @polled, i64 0, i64 %index, i32 2
   store i16 0, ptr %at_happened
   ret void
 }
@@ -690,29 +781,20 @@ define internal void @serve() noinline noreturn #0 {
   br label %loop
 loop:
   call void @refill()
+  call void @send_obituary()
   call void @watch(i64 0)
   call void @watch(i64 1)
-  call void @watch(i64 2)
-  %woken = call i64 @sys(i64 271, i64 ptrtoint (ptr @polled to i64), i64 3, i64 0, i64 0, i64 8, i64 0)  ; ppoll
+  %woken = call i64 @sys(i64 271, i64 ptrtoint (ptr @polled to i64), i64 2, i64 0, i64 0, i64 8, i64 0)  ; ppoll
   %owner_died = call i1 @happened(i64 1)
-  br i1 %owner_died, label %gone, label %deaths
+  br i1 %owner_died, label %gone, label %orders
 gone:
   call void @finish()
   unreachable
-deaths:
-  %died = call i1 @happened(i64 2)
-  br i1 %died, label %drain, label %orders
-drain:
-  %drained = call i64 @sys_ptr(i64 0, i64 2, ptr @scratch, i64 128)          ; read the signalfd
-  br label %reaping
-reaping:
-  %more = call i1 @reap(i64 1)
-  br i1 %more, label %reaping, label %orders
 orders:
   %ordered = call i1 @happened(i64 0)
-  br i1 %ordered, label %obey, label %loop
-obey:
-  call void @obey()
+  br i1 %ordered, label %read, label %loop
+read:
+  call void @read_orders()
   br label %loop
 }
 
@@ -755,13 +837,10 @@ define internal void @limit(i64 %resource) noinline #0 {
   ret void
 }
 
-define internal void @listen_for_deaths() noinline #0 {
-  store i64 16842752, ptr @scratch                                           ; SIGCHLD; SIGXFSZ shall be an error of ftruncate
+define internal void @mask_signals() noinline #0 {
+  store i64 16777216, ptr @scratch                                           ; SIGXFSZ alone: it shall be an error of ftruncate
   %masked = call i64 @sys(i64 14, i64 2, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 8, i64 0, i64 0)  ; rt_sigprocmask
   call void @require(i64 1, i64 %masked)
-  store i64 65536, ptr @scratch                                              ; SIGCHLD alone
-  %signals = call i64 @sys(i64 289, i64 -1, i64 ptrtoint (ptr @scratch to i64), i64 8, i64 526336, i64 0, i64 0)
-  call void @require(i64 2, i64 %signals)                                    ; signalfd4, CLOEXEC|NONBLOCK
   ret void
 }
 
@@ -811,7 +890,7 @@ mother:
 define hidden void @nucleus() noreturn #0 {
   %closed = call i64 @sys3(i64 436, i64 2, i64 4294967295, i64 0)            ; close_range
   call void @require(i64 0, i64 %closed)
-  call void @listen_for_deaths()
+  call void @mask_signals()
   %session = call i64 @sys3(i64 112, i64 0, i64 0, i64 0)                    ; setsid: no terminal's signals
   %self = call i64 @sys3(i64 39, i64 0, i64 0, i64 0)                        ; getpid
   %self32 = trunc i64 %self to i32
@@ -830,7 +909,7 @@ hold:
   br label %begin
 begin:
   call void @fill(i32 16, i32 0, i32 0, i32 %layers, i64 0, i64 0)
-  %sent = call i64 @send(i64 0, i1 false)
+  %sent = call i64 @send(i64 0, i64 32, i1 false)
   call void @serve()
   unreachable
 }

@@ -1,7 +1,7 @@
 """The pool: calls in, checked outcomes out, every call in a fresh child.
 
-Why so little happens here: a call is one write, one message, one wake-up, one read. Children are forked ahead by the nucleus, which
-refills on their death; the pool only counts. A child's socket lies in one epoll set of the pool's own, and that set is the
+Why so little happens here: a call is one write, one message, one wake-up, one read. Children are forked ahead by the nucleus, but
+only when it is told to: after a result has been delivered, so that reaping and forking never delay it. A child's socket lies in one epoll set of the pool's own, and that set is the
 one thing that asyncio watches: closing a descriptor is all that unregistering takes.
 
 What it must never do: read a child's memory before that child is dead (the end-of-file on its socket is the proof), block
@@ -32,8 +32,9 @@ T = TypeVar("T")
 
 AHEAD = 2  # children ready beyond the slots, so that a slot that becomes free finds one
 IN_LOOP = 1 << 20  # bytes that may be copied on the event loop
-SMALL = PAGE - layout.SMALL_INPUTS
 IDLE_S = 30.0
+QUICK_NS = 300_000
+YIELD_NS = 100_000
 CLOSE_S = 5.0
 _FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _RIGHTS_SPACE = socket.CMSG_SPACE(8)
@@ -47,17 +48,18 @@ class Exhausted(Exception):
 class _Child:
     """A forked child: ready, running, or dead with somebody still interested."""
 
-    __slots__ = ("dead", "ended", "fault", "generation", "killed", "memory", "pid", "slot", "socket", "status", "usage")
+    __slots__ = ("dead", "ended", "generation", "killed", "memory", "slot", "socket", "status", "swept", "taken", "usage")
 
-    def __init__(self, slot: int, generation: int, pid: int, connection: socket.socket, memory: int) -> None:
-        self.slot, self.generation, self.pid = slot, generation, pid
+    def __init__(self, slot: int, generation: int, connection: socket.socket, memory: int) -> None:
+        self.slot, self.generation = slot, generation
         self.socket, self.memory = connection, memory
-        self.dead = False  # end-of-file was seen
+        self.taken = False  # belongs to a call
+        self.dead = False  # end-of-file was seen, or is not waited for any more
+        self.killed = False  # by our order
+        self.swept = False  # descriptors closed, reaping ordered
         self.ended: asyncio.Future[None] | None = None  # set at end-of-file, for a running one
         self.status: asyncio.Future[int] | None = None  # wait status, for one whose death needs explaining
-        self.fault: tuple[int, int] | None = None
         self.usage = 0
-        self.killed = False
 
 
 class Pool:
@@ -86,7 +88,11 @@ class Pool:
         self._last_use = 0.0
         self._closed = False
         self._quiet: asyncio.Event = asyncio.Event()
-        self._huge = _huge_pages_unasked()
+        self._litter: list[_Child] = []  # dead, to be cleared away
+        self._reaps: list[bytes] = []  # orders to reap, waiting for company
+        self._explaining = 0  # calls that wait for a wait status
+        self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
+        self._planner = layout.Planner()
         self._loop.add_reader(self._epoll.fileno(), self._wake)
 
     # Calls ------------------------------------------------------------------------------------------------------------
@@ -111,14 +117,13 @@ class Pool:
             raise ValueError("instances must be 0 <= first <= last < 2**32")
         if (last - first) * INSTANCE_RECORD > limits.output:
             return Outcome("limit.output", "the instance records alone need more than the limit")
-        flags = (layout.KEEP_SMALL if self._huge else 0) | (layout.LOWER_PRIORITY if background else 0)
-        outcome = await self._attempt(image, inputs, first, last, limits, flags)
+        outcome = await self._attempt(image, inputs, first, last, limits, background)
         if outcome.error == "sandbox.lost" and not self._closed:
-            outcome = await self._attempt(image, inputs, first, last, limits, flags)
+            outcome = await self._attempt(image, inputs, first, last, limits, background)
         return outcome
 
     async def _attempt(
-        self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, flags: int
+        self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
     ) -> Outcome:
         try:
             child = await self._take()
@@ -126,30 +131,40 @@ class Pool:
             return Outcome("cancelled" if self._closed else "host.exhausted", str(error))
         started = time.perf_counter_ns()
         try:
-            call = await self._start(child, image, inputs, first, last, limits, flags)
+            call = await self._start(child, image, inputs, first, last, limits, low)
+            if image.quick and self._running == 1:
+                self._yield_to(child)
             if not child.dead:
                 child.ended = self._loop.create_future()
                 await child.ended
-            return await self._finish(child, call, started)
+            image.quick = time.perf_counter_ns() - started < QUICK_NS
+            return await self._finish(child, call, first, last, started)
         except OSError as error:
             return Outcome("host.exhausted", error.strerror or str(error))
         finally:
             self._release(child)
 
+    def _yield_to(self, child: _Child) -> None:
+        """Lets a child that is expected to be quick run at once, instead of two wake-ups through the event loop."""
+        limit = time.perf_counter_ns() + YIELD_NS
+        while not child.dead and time.perf_counter_ns() < limit:
+            os.sched_yield()
+            self._wake()
+
     async def _start(
-        self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, flags: int
+        self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
     ) -> Call:
         """Fills the child's memory and sends it off. A child that is dead already shows at its end-of-file."""
         rights = [image.fd]
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
-            call = layout.plan(image, inputs, first, last, limits, flags)
+            call = self._planner.plan(image, inputs, first, last, limits, low)
         else:
-            size = sum(memoryview(part).nbytes for part in inputs)
-            small = b"".join(inputs) if size <= SMALL else size
-            call = layout.plan(image, small, first, last, limits, flags)
-            if size > SMALL:
-                await self._copy_in(child, inputs, call.inputs_at, size)
+            size = sum(map(_size, inputs))
+            small = b"".join(inputs) if size <= layout.SMALL else size
+            call = self._planner.plan(image, small, first, last, limits, low)
+            if size > layout.SMALL:
+                await self._copy_in(child, inputs, call.areas.window_length, size)
         if min(rights) < 0:
             raise ValueError("the image or the input block is closed")
         os.pwrite(child.memory, call.head, 0)
@@ -169,41 +184,57 @@ class Pool:
 
         await self._off_loop(size, copy)
 
-    async def _finish(self, child: _Child, call: Call, started: int) -> Outcome:
+    async def _finish(self, child: _Child, call: Call, first: int, last: int, started: int) -> Outcome:
         wall = (time.perf_counter_ns() - started) // 1000
         start = os.pread(child.memory, 2 * PAGE, 0)
         state, data_end, items, heap_peak = layout.RESULT.unpack_from(start, layout.RESULT_AT)
-        if state != 1 or child.fault or child.killed:
+        if state != 1 or child.killed:
             return await self._explain(child, wall)
 
         def read() -> Outcome:
             try:
                 tables = read_tables(
-                    reader(child.memory), call.output, call.first, call.last, data_end, items, start[PAGE:]
+                    reader(child.memory), call.areas.output_length, first, last, data_end, items, start[PAGE:]
                 )
             except BadOutput as error:
                 return Outcome("sandbox.output", str(error), wall_us=wall)
             return Outcome(None, "", *tables, wall, None, heap_peak)
 
-        size = min(data_end, call.output) + min(items * INSTANCE_RECORD, call.output)
+        size = data_end + items * INSTANCE_RECORD
         return await self._off_loop(size, read)
 
     async def _explain(self, child: _Child, wall: int) -> Outcome:
         """Why a child died before its image was done: it takes the nucleus's word, which comes a moment after death."""
-        key = (child.slot, child.generation)
+        fault = self._read_fault(child)
         if child.status is None:
             child.status = self._loop.create_future()
-            if self._slots.get(key) is not child:
+            if self._slots.get((child.slot, child.generation)) is not child:
                 child.status.set_result(-1)  # the nucleus is dead and cannot say
-        status = await child.status
+        self._throw_away(child)
+        self._explaining += 1
+        try:
+            status = await child.status
+        finally:
+            self._explaining -= 1
         if child.killed:
             return Outcome("cancelled", "", wall_us=wall, cpu_us=child.usage)
-        if child.fault:
-            return Outcome("host.exhausted", protocol.describe(*child.fault), wall_us=wall, cpu_us=child.usage)
+        if fault:
+            return Outcome("host.exhausted", fault, wall_us=wall, cpu_us=child.usage)
         if status < 0:
             return Outcome("sandbox.lost", "the nucleus died", wall_us=wall)
         error, detail = protocol.death(status)
         return Outcome(error, detail, wall_us=wall, cpu_us=child.usage)
+
+    def _read_fault(self, child: _Child) -> str:
+        """What a child said on its socket before it died, which only trusted code in it can: empty if nothing."""
+        try:
+            said = child.socket.recv(protocol.RECORD.size, socket.MSG_DONTWAIT)
+        except ConnectionError:  # it died with our order unread
+            return ""
+        if len(said) != protocol.RECORD.size:
+            return ""
+        _, _, _, errno, _, step = protocol.RECORD.unpack(said)
+        return protocol.describe(step, errno)
 
     async def _off_loop(self, size: int, work: Callable[[], T]) -> T:
         """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it, as memory is in use."""
@@ -213,7 +244,9 @@ class Pool:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await asyncio.wait([future])
+            while not future.done():
+                with contextlib.suppress(asyncio.CancelledError):  # it is raised again below
+                    await asyncio.wait([future])
             raise
 
     def _pool_threads(self) -> ThreadPoolExecutor:
@@ -232,48 +265,75 @@ class Pool:
         self._want(self.slots + AHEAD)
         self._last_use = self._loop.time()
         if self._ready and self._running < self.slots and not self._waiters:
-            self._running += 1
-            return self._ready.popleft()
+            return self._take_ready()
         waiter: asyncio.Future[_Child] = self._loop.create_future()
         self._waiters.append(waiter)
+        self._order_reaping()
         self._hand_out()
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._release(waiter.result())
+                self._release(waiter.result())  # handed out in the same turn
             raise
+
+    def _take_ready(self) -> _Child:
+        self._running += 1
+        child = self._ready.popleft()
+        child.taken = True
+        return child
 
     def _hand_out(self) -> None:
         while self._waiters and self._ready and self._running < self.slots:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                self._running += 1
-                waiter.set_result(self._ready.popleft())
+                waiter.set_result(self._take_ready())
 
     def _release(self, child: _Child) -> None:
         """Gives the slot back; a child that still lives is killed, and cleared away when it is dead."""
         self._running -= 1
+        child.taken = False
         if child.dead:
-            self._loop.call_soon(self._clear, child)
+            self._throw_away(child)
         else:
             child.killed = True
-            child.ended = None
-            self._order(protocol.KILL, child.slot, child.generation)
+            self._send(protocol.ORDER.pack(protocol.KILL, child.slot, child.generation, 0))
         self._hand_out()
         if self._idle is None and not self._closed:
             self._idle = self._loop.call_later(self._idle_s, self._rest)
 
-    def _clear(self, child: _Child) -> None:
-        """Closes what a dead child leaves. Memory above 1 MiB is given back in a thread: it takes a while."""
-        if child.memory < 0:
-            return
+    def _throw_away(self, child: _Child) -> None:
+        """Has a dead child cleared away in the next turn of the loop; saying it twice does no harm."""
+        if not self._litter:
+            self._loop.call_soon(self._sweep)
+        self._litter.append(child)
+
+    def _sweep(self) -> None:
+        """Closes what dead children leave, then lets the nucleus reap them and fork others, in this order:
+        with a descriptor under way in a message the kernel searches for lost ones at every close of a socket.
+        """
+        litter, self._litter = self._litter, []
+        for child in litter:
+            if not child.swept:
+                child.swept = True
+                self._close(child)
+                self._reaps.append(protocol.ORDER.pack(protocol.REAP, child.slot, child.generation, 0))
+        if self._explaining or self._waiters or not self._running or len(self._ready) <= self._low:
+            self._order_reaping()
+
+    def _order_reaping(self) -> None:
+        """Several at once while enough children are ready: the nucleus runs less often."""
+        reaps, self._reaps = self._reaps, []
+        for start in range(0, len(reaps), protocol.MAX_ORDERS):
+            self._send(b"".join(reaps[start : start + protocol.MAX_ORDERS]))
+
+    def _close(self, child: _Child) -> None:
+        """Memory above 1 MiB is given back in a thread: it takes a while."""
         child.socket.close()
-        memory, child.memory = child.memory, -1
-        if os.fstat(memory).st_blocks * 512 > IN_LOOP and not self._closed:
-            self._pool_threads().submit(os.close, memory)
+        if os.fstat(child.memory).st_blocks * 512 > IN_LOOP:
+            self._pool_threads().submit(os.close, child.memory)
         else:
-            os.close(memory)
+            os.close(child.memory)
 
     def _rest(self) -> None:
         """After a long idle time no ready child is kept."""
@@ -290,7 +350,7 @@ class Pool:
         """A ready child that nobody needs: it ends when its socket is closed."""
         self._children.pop(child.socket.fileno(), None)
         child.dead = True
-        self._clear(child)
+        self._throw_away(child)
 
     # What the nucleus and the children say ----------------------------------------------------------------------------
 
@@ -298,32 +358,25 @@ class Pool:
         for descriptor, _ in self._epoll.poll(0):
             child = self._children.get(descriptor)
             if child is not None:
-                self._hear_child(child)
-            elif self._nucleus is not None and descriptor == self._nucleus.control.fileno():
-                self._hear_nucleus(self._nucleus.control)
+                self._hear_end(child)
+            else:
+                self._catch_up()
 
-    def _hear_child(self, child: _Child) -> None:
-        try:
-            said = child.socket.recv(protocol.RECORD.size, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            said = b""  # it died with our order unread
-        if said:
-            kind, _, _, status, _, extra = protocol.RECORD.unpack(said)
-            if kind == protocol.FAULT:
-                child.fault = (extra, status)
-            return
+    def _catch_up(self) -> None:
+        """Reads what the nucleus has said so far."""
+        if self._nucleus is not None:
+            self._hear_nucleus(self._nucleus.control)
+
+    def _hear_end(self, child: _Child) -> None:
+        """A child is dead."""
         self._children.pop(child.socket.fileno(), None)
         child.dead = True
-        if child.ended is not None:
-            if not child.ended.done():
-                child.ended.set_result(None)
-        elif child.killed:
-            self._clear(child)
-        elif child in self._ready:
-            self._ready.remove(child)
-            self._clear(child)
+        if child.ended is not None and not child.ended.done():
+            child.ended.set_result(None)
+        if not child.taken:
+            if child in self._ready:
+                self._ready.remove(child)
+            self._throw_away(child)
         if self._closed and not self._children:
             self._quiet.set()
 
@@ -331,24 +384,24 @@ class Pool:
         while True:
             try:
                 said, ancillary, _, _ = control.recvmsg(
-                    protocol.RECORD.size, _RIGHTS_SPACE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+                    2 * protocol.RECORD.size, _RIGHTS_SPACE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
                 )
             except BlockingIOError:
                 return
             except ConnectionError:
                 said = b""
             if not said:
-                if self._closed:  # asked for: `_end_nucleus` waits for its end
-                    self._epoll.unregister(control.fileno())
-                else:
+                if not self._closed:  # else it was asked for, and `_end_nucleus` waits for its end
                     self._bury()
                 return
-            self._obey(said, ancillary)
+            for record in protocol.RECORD.iter_unpack(said):
+                self._obey(*record, ancillary)
 
-    def _obey(self, said: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
-        kind, slot, generation, status, cpu_us, extra = protocol.RECORD.unpack(said)
+    def _obey(
+        self, kind: int, slot: int, generation: int, status: int, cpu_us: int, extra: int, ancillary: list[tuple[int, int, bytes]]
+    ) -> None:
         if kind == protocol.READY:
-            self._adopt(slot, generation, extra, ancillary)
+            self._adopt(slot, generation, ancillary)
         elif kind == protocol.EXIT:
             self.cpu_us += cpu_us
             child = self._slots.pop((slot, generation), None)
@@ -372,20 +425,22 @@ class Pool:
         if not child.status.done():
             child.status.set_result(status)
 
-    def _adopt(self, slot: int, generation: int, pid: int, ancillary: list[tuple[int, int, bytes]]) -> None:
+    def _adopt(self, slot: int, generation: int, ancillary: list[tuple[int, int, bytes]]) -> None:
         descriptors = array("i")
         for _, _, data in ancillary:
             descriptors.frombytes(data[: len(data) - len(data) % 4])
         if len(descriptors) != 2:  # no descriptor left in this process: the child sees its socket closed and ends
             for descriptor in descriptors:
                 os.close(descriptor)
+            self._send(protocol.ORDER.pack(protocol.REAP, slot, generation, 0))
+            self._want(len(self._slots))
             self._fail_waiters("no file descriptors left")
             return
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptors[0])
-        child = _Child(slot, generation, pid, connection, descriptors[1])
+        child = _Child(slot, generation, connection, descriptors[1])
         self._slots[slot, generation] = child
         self._children[descriptors[0]] = child
-        self._epoll.register(descriptors[0], select.EPOLLIN)
+        self._epoll.register(descriptors[0], 0)  # it says nothing that is worth a wake-up but its end
         if self._closed or not self._target:
             self._dismiss(child)
             return
@@ -400,16 +455,16 @@ class Pool:
 
     # The nucleus ------------------------------------------------------------------------------------------------------
 
-    def _order(self, kind: int, slot: int, generation: int = 0) -> None:
+    def _send(self, orders: bytes) -> None:
         if self._nucleus is None:
             return
         with contextlib.suppress(BrokenPipeError, ConnectionError):  # its end is heard elsewhere
-            self._nucleus.control.send(protocol.ORDER.pack(kind, slot, generation, 0), _FLAGS)
+            self._nucleus.control.send(orders, _FLAGS)
 
     def _want(self, children: int) -> None:
         if self._target != children:
             self._target = children
-            self._order(protocol.TARGET, children)
+            self._send(protocol.ORDER.pack(protocol.TARGET, children, 0, 0))
 
     async def start(self) -> None:
         """Starts the nucleus and waits for its word. Raises `Unavailable`; `OSError` when the host has no process left."""
@@ -481,6 +536,7 @@ class Pool:
 
     async def _end_nucleus(self, nucleus: Nucleus) -> None:
         """Asks it to end by closing the control socket; kills it if it does not."""
+        self._epoll.unregister(nucleus.control.fileno())
         nucleus.control.shutdown(socket.SHUT_WR)
         ended = asyncio.Event()
         self._loop.add_reader(nucleus.pidfd, ended.set)
@@ -495,13 +551,8 @@ class Pool:
         self._bury()
 
 
-def _huge_pages_unasked() -> bool:
-    """Whether this host gives huge pages without being asked, which would make a small call zero megabytes."""
-    try:
-        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
-            return "[always]" in file.read()
-    except FileNotFoundError:
-        return False
+def _size(part: bytes | bytearray | memoryview) -> int:
+    return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
 @contextlib.asynccontextmanager
