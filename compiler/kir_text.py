@@ -19,7 +19,6 @@ the number of the file first (`@1:4-9`) when it is not file 0.
 import json
 import math
 import re
-from collections.abc import Iterator
 
 from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.kir import (
@@ -58,6 +57,7 @@ from dandc.compiler.kir import (
     Switch,
     Trap,
 )
+from dandc.compiler.kir_walk import walk
 from dandc.compiler.type_text import TypeTextError, parse_type_prefix
 from dandc.compiler.types import BOOL, BYTES, STR, UNIT, Basic, EnumDef, RecordDef, Type, TypeDef, is_float
 from dandc.lang.spans import NOWHERE, Span
@@ -76,26 +76,6 @@ def print_kernel(kernel: Kernel) -> str:
     for function in kernel.functions:
         lines += ["", *_Printer(files).function(function)]
     return "\n".join(lines) + "\n"
-
-
-def walk(body: Body) -> Iterator[Instr]:
-    """Every instruction of a body, outer before inner, in order of text."""
-    for instr in body:
-        yield instr
-        for inner in bodies(instr):
-            yield from walk(inner)
-
-
-def bodies(instr: Instr) -> tuple[Body, ...]:
-    """The bodies directly inside an instruction."""
-    match instr:
-        case If(then=then, orelse=orelse):
-            return (then, orelse)
-        case Switch(cases=cases, default=default):
-            return (*(body for _, body in cases), default)
-        case Loop(body=body) | For(body=body):
-            return (body,)
-    return ()
 
 
 def _quote(text: str) -> str:

@@ -1,0 +1,898 @@
+"""The reference interpreter of kernel IR: small, slow, and independent of generated code.
+
+It serves tests, the REPL and replay; it never runs untrusted code in production. It shares neither memory layout nor
+arithmetic with the back end: integers are Python's, checked by range; f32 results are rounded through their four bytes.
+
+Buffers are Python objects with one `shared` bit on the object itself: `share` sets it, whoever changes a shared buffer works
+on a copy whose inner buffers are marked as shared. Records and variants are immutable tuples, rebuilt on the way to a change.
+
+Bodies are flattened to jumps, and calls push frames on a list, so no depth of the program is a depth of Python.
+"""
+
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from dandc.compiler.encoding import EncodingError, Variant, encode, pack_f32
+from dandc.compiler.kir import (
+    Assign,
+    Body,
+    Break,
+    Call,
+    Continue,
+    Emit,
+    Fail,
+    FieldStep,
+    For,
+    Function,
+    If,
+    IndexStep,
+    Instr,
+    Kernel,
+    Lit,
+    Load,
+    Loop,
+    Make,
+    MakeArray,
+    MakeVariant,
+    Mutate,
+    Note,
+    Op,
+    Operand,
+    PayloadStep,
+    Place,
+    Return,
+    Step,
+    Store,
+    Switch,
+    Trap,
+)
+from dandc.compiler.kir_walk import call_cycles, step_type
+from dandc.compiler.limits import CALL_DEPTH, NOTE_BYTES, NOTE_COUNT, dropped_note
+from dandc.compiler.types import (
+    BYTES,
+    FLOAT_BITS,
+    INT_BITS,
+    SECRET,
+    STR,
+    Array,
+    Basic,
+    Option,
+    SetRef,
+    Type,
+    TypeTable,
+    fields,
+    int_range,
+    is_float,
+    is_int,
+    variants,
+)
+from dandc.lang.spans import NOWHERE, Span
+
+DEFAULT_STEPS = 100_000_000
+_FILL_LIMIT = 1 << 28  # elements of `array_filled`: above this the interpreter is out of memory
+
+
+@frozen(slots=True)
+class Emission:
+    """An item that an instance gave: neutral values; key and name None: not said."""
+
+    output: int
+    key: Any
+    name: str | None
+    value: Any
+
+
+@frozen(slots=True)
+class InstanceResult:
+    """How an instance ended: `state` is `ok`, `trap` (with its name) or `fail` (with its message).
+
+    Only `ok` has emissions. `limit.steps` is the trap of a run that took too long.
+    """
+
+    state: str
+    emissions: tuple[Emission, ...]
+    notes: tuple[str, ...]
+    trap: str = ""
+    message: str = ""
+    site: Span | None = None
+
+
+def run_kernel(kernel: Kernel, instances: list[list[Any]], steps: int = DEFAULT_STEPS) -> list[InstanceResult]:
+    """Runs each instance on its arguments, neutral values in order of the kernel's parameters.
+
+    `optional` parameters take a `Variant` of option, sets a list of (key, name, value). `steps` bounds each instance.
+    """
+    machine = _Machine(kernel, steps)
+    return [machine.instance(args) for args in instances]
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+class Buffer:
+    """The contents of a str, bytes or array; changed in place only when not shared."""
+
+    __slots__ = ("items", "shared")
+
+    def __init__(self, items: Any, shared: bool = False) -> None:
+        self.items = items  # bytearray of a text, list of an array
+        self.shared = shared
+
+    def changeable(self) -> "Buffer":
+        """This buffer if nobody else has it, else a copy."""
+        if not self.shared:
+            return self
+        copy = Buffer(self.items[:])
+        if isinstance(copy.items, list):
+            for item in copy.items:
+                mark_shared(item)
+        return copy
+
+
+def mark_shared(value: Any) -> None:
+    """Marks the buffers of a value, but not those inside them."""
+    if isinstance(value, Buffer):
+        value.shared = True
+    elif isinstance(value, tuple):
+        for part in value:
+            mark_shared(part)
+    elif isinstance(value, Variant):
+        for part in value.fields:
+            mark_shared(part)
+
+
+def internal(t: Type, value: Any, types: TypeTable) -> Any:
+    """A neutral value as the interpreter holds it."""
+    if t in (STR, SECRET):
+        return Buffer(bytearray(value.encode()))
+    if t == BYTES:
+        return Buffer(bytearray(value))
+    if isinstance(t, Array):
+        return Buffer([internal(t.item, item, types) for item in value])
+    if isinstance(t, Basic):
+        return value
+    if isinstance(value, Variant):
+        payload = variants(t, types)[value.index][1]
+        return Variant(value.index, tuple(internal(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
+    return tuple(internal(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+
+
+def neutral(t: Type, value: Any, types: TypeTable) -> Any:
+    """The neutral form of a value that the interpreter holds."""
+    if t in (STR, SECRET):
+        return value.items.decode()
+    if t == BYTES:
+        return bytes(value.items)
+    if isinstance(t, Array):
+        return [neutral(t.item, item, types) for item in value.items]
+    if isinstance(t, Basic):
+        return value
+    if isinstance(value, Variant):
+        payload = variants(t, types)[value.index][1]
+        return Variant(value.index, tuple(neutral(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
+    return tuple(neutral(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+
+
+# --- flat code ------------------------------------------------------------------------------------------------------
+
+
+@frozen(slots=True)
+class _Jump:
+    target: int
+
+
+@frozen(slots=True)
+class _Unless:
+    """Jumps if the condition is false."""
+
+    cond: Operand
+    target: int
+
+
+@frozen(slots=True)
+class _Choose:
+    subject: Operand
+    targets: dict[int, int]
+    default: int
+
+
+@frozen(slots=True)
+class _Count:
+    """The head of a `for`: `hidden` is the frame's slot for the end; jumps to `target` when done."""
+
+    index: int
+    hidden: int
+    target: int
+
+
+@frozen(slots=True)
+class _StartCount:
+    loop: For
+    hidden: int
+
+
+@frozen(slots=True)
+class _NextCount:
+    index: int
+    target: int
+
+
+class _Flattener:
+    """Turns a function's body into a list of simple instructions and jumps."""
+
+    def __init__(self, function: Function) -> None:
+        self.code: list[Any] = []
+        self.slots = len(function.locals)
+        self.again: list[int] = []
+        self.breaks: list[list[int]] = []
+        self.continues: list[list[int]] = []
+        self.body(function.body)
+        self.code.append(Return(NOWHERE, None))
+
+    def body(self, body: Body) -> None:
+        for instr in body:
+            self.instr(instr)
+
+    def hole(self) -> int:
+        self.code.append(None)
+        return len(self.code) - 1
+
+    def instr(self, instr: Instr) -> None:
+        match instr:
+            case If():
+                self.branch(instr)
+            case Switch():
+                self.switch(instr)
+            case Loop():
+                self.loop(instr)
+            case For():
+                self.count(instr)
+            case Break():
+                self.breaks[-1].append(self.hole())
+            case Continue():
+                self.continues[-1].append(self.hole())
+            case _:
+                self.code.append(instr)
+
+    def branch(self, instr: If) -> None:
+        test = self.hole()
+        self.body(instr.then)
+        leave = self.hole()
+        self.code[test] = _Unless(instr.cond, len(self.code))
+        self.body(instr.orelse)
+        self.code[leave] = _Jump(len(self.code))
+
+    def switch(self, instr: Switch) -> None:
+        choose = self.hole()
+        targets, leaves = {}, []
+        for number, body in instr.cases:
+            targets[number] = len(self.code)
+            self.body(body)
+            leaves.append(self.hole())
+        self.code[choose] = _Choose(instr.subject, targets, len(self.code))
+        self.body(instr.default)
+        for leave in leaves:
+            self.code[leave] = _Jump(len(self.code))
+
+    def inside(self, body: Body) -> tuple[list[int], list[int]]:
+        self.breaks.append([])
+        self.continues.append([])
+        self.body(body)
+        return self.breaks.pop(), self.continues.pop()
+
+    def fill(self, holes: list[int], target: int) -> None:
+        for hole in holes:
+            self.code[hole] = _Jump(target)
+
+    def loop(self, instr: Loop) -> None:
+        head = len(self.code)
+        breaks, continues = self.inside(instr.body)
+        self.code.append(_Jump(head))
+        self.fill(continues, head)
+        self.fill(breaks, len(self.code))
+
+    def count(self, instr: For) -> None:
+        hidden = self.slots
+        self.slots += 1
+        self.code.append(_StartCount(instr, hidden))
+        head = self.hole()
+        breaks, continues = self.inside(instr.body)
+        self.fill(continues, len(self.code))
+        self.code.append(_NextCount(instr.index, head))
+        self.code[head] = _Count(instr.index, hidden, len(self.code))
+        self.fill(breaks, len(self.code))
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+class _End(Exception):
+    """Ends an instance: by a trap, or by `fail` with a message."""
+
+    def __init__(self, trap: str, site: Span, message: str = "") -> None:
+        self.trap = trap
+        self.site = site
+        self.message = message
+
+
+@frozen(slots=True)
+class _Code:
+    function: Function
+    code: list[Any]
+    slots: int
+
+
+class _Frame:
+    """One call of a function."""
+
+    __slots__ = ("call", "code", "counted", "function", "lent", "next", "values")
+
+    def __init__(self, code: _Code, call: Call | None, *, counted: bool) -> None:
+        self.function = code.function
+        self.code = code.code
+        self.values: list[Any] = [None] * code.slots
+        self.next = 0
+        self.call = call
+        self.counted = counted
+        self.lent: list[tuple[int, Place, list[int]]] = []
+
+
+class _Machine:
+    """Runs instances of one kernel, one after the other."""
+
+    def __init__(self, kernel: Kernel, steps: int) -> None:
+        self.kernel = kernel
+        self.types = kernel.types
+        self.steps = steps
+        self.cyclic = call_cycles(kernel.functions)
+        self.codes: dict[str, _Code] = {}
+        for function in kernel.functions:
+            flat = _Flattener(function)
+            self.codes[function.name] = _Code(function, flat.code, flat.slots)
+        self.frames: list[_Frame] = []
+        self.depth = 0
+        self.emissions: list[Emission] = []
+        self.notes: list[str] = []
+        self.note_bytes = 0
+        self.dropped = 0
+
+    def instance(self, args: list[Any]) -> InstanceResult:
+        self.frames, self.depth, self.emissions = [], 0, []
+        self.notes, self.note_bytes, self.dropped = [], 0, 0
+        try:
+            self.start(args)
+            self.loop()
+        except _End as end:
+            state = "trap" if end.trap else "fail"
+            site = None if end.site == NOWHERE else end.site
+            return InstanceResult(state, (), self.all_notes(), end.trap, end.message, site)
+        return InstanceResult("ok", tuple(self.emissions), self.all_notes())
+
+    def all_notes(self) -> tuple[str, ...]:
+        return (*self.notes, *([dropped_note(self.dropped)] if self.dropped else []))
+
+    def start(self, args: list[Any]) -> None:
+        frame = _Frame(self.codes[self.kernel.functions[0].name], None, counted=False)
+        for number, (param, arg) in enumerate(zip(self.kernel.params, args, strict=True)):
+            if param.kind == "set":
+                frame.values[number] = arg
+            else:
+                t = Option(param.item) if param.kind == "optional" else param.item
+                frame.values[number] = internal(t, arg, self.types)
+        self.frames.append(frame)
+
+    def loop(self) -> None:
+        left = self.steps
+        while self.frames:
+            frame = self.frames[-1]
+            instr = frame.code[frame.next]
+            frame.next += 1
+            left -= 1
+            if left < 0:
+                raise _End("limit.steps", NOWHERE)
+            _EXECUTE[type(instr)](self, frame, instr)
+
+    # operands and places
+
+    def read(self, frame: _Frame, operand: Operand) -> Any:
+        if not isinstance(operand, Lit):
+            return frame.values[operand]
+        if isinstance(operand.value, str):
+            return Buffer(bytearray(operand.value.encode()), shared=True)
+        if isinstance(operand.value, bytes):
+            return Buffer(bytearray(operand.value), shared=True)
+        return operand.value
+
+    def operand_type(self, frame: _Frame, operand: Operand) -> Type:
+        return operand.type if isinstance(operand, Lit) else frame.function.locals[operand].type
+
+    def get(self, frame: _Frame, place: Place, site: Span) -> Any:
+        value = frame.values[place.root]
+        for step in place.steps:
+            value = self.part(frame, value, step, site)
+        return value
+
+    def part(self, frame: _Frame, value: Any, step: Step, site: Span) -> Any:
+        match step:
+            case FieldStep(index=index):
+                return value[index]
+            case PayloadStep(index=index):
+                return value.fields[index]
+            case IndexStep(index=operand):
+                return value.items[self.index(frame, value, operand, site)]
+
+    def index(self, frame: _Frame, array: Buffer, operand: Operand, site: Span) -> int:
+        index: int = self.read(frame, operand)
+        if not 0 <= index < len(array.items):
+            raise _End("trap.index", site)
+        return index
+
+    def fixed(self, frame: _Frame, place: Place) -> list[int]:
+        """The values of a place's indices, so that it can be found again later."""
+        return [self.read(frame, s.index) if isinstance(s, IndexStep) else 0 for s in place.steps]
+
+    def change(self, frame: _Frame, place: Place, indices: list[int], site: Span, new: Callable[[Any], Any]) -> None:
+        """Replaces the value at a place by `new` of it; whatever is shared on the way is copied first."""
+
+        def at(value: Any, depth: int) -> Any:
+            if depth == len(place.steps):
+                return new(value)
+            step = place.steps[depth]
+            if isinstance(step, FieldStep):
+                return (*value[: step.index], at(value[step.index], depth + 1), *value[step.index + 1 :])
+            if isinstance(step, PayloadStep):
+                parts = value.fields
+                changed = (*parts[: step.index], at(parts[step.index], depth + 1), *parts[step.index + 1 :])
+                return Variant(value.index, changed)
+            index = indices[depth]
+            if not 0 <= index < len(value.items):
+                raise _End("trap.index", site)
+            buffer = value.changeable()
+            buffer.items[index] = at(buffer.items[index], depth + 1)
+            return buffer
+
+        frame.values[place.root] = at(frame.values[place.root], 0)
+
+    # instructions
+
+    def jump(self, frame: _Frame, instr: _Jump) -> None:
+        frame.next = instr.target
+
+    def unless(self, frame: _Frame, instr: _Unless) -> None:
+        if not self.read(frame, instr.cond):
+            frame.next = instr.target
+
+    def choose(self, frame: _Frame, instr: _Choose) -> None:
+        frame.next = instr.targets.get(self.read(frame, instr.subject), instr.default)
+
+    def start_count(self, frame: _Frame, instr: _StartCount) -> None:
+        lo = self.read(frame, instr.loop.lo)
+        frame.values[instr.hidden] = self.read(frame, instr.loop.hi)
+        frame.values[instr.loop.index] = lo
+
+    def count(self, frame: _Frame, instr: _Count) -> None:
+        if not frame.values[instr.index] < frame.values[instr.hidden]:
+            frame.next = instr.target
+
+    def next_count(self, frame: _Frame, instr: _NextCount) -> None:
+        frame.values[instr.index] += 1
+        frame.next = instr.target
+
+    def assign(self, frame: _Frame, instr: Assign) -> None:
+        frame.values[instr.dst] = self.read(frame, instr.src)
+
+    def load(self, frame: _Frame, instr: Load) -> None:
+        value = self.get(frame, instr.place, instr.site)
+        if instr.mode == "share" or (instr.mode == "move" and self.through_shared(frame, instr.place)):
+            mark_shared(value)
+        frame.values[instr.dst] = value
+
+    def through_shared(self, frame: _Frame, place: Place) -> bool:
+        value = frame.values[place.root]
+        for step in place.steps:
+            if isinstance(value, Buffer) and value.shared:
+                return True
+            value = self.part(frame, value, step, NOWHERE)
+        return False
+
+    def store(self, frame: _Frame, instr: Store) -> None:
+        value = self.read(frame, instr.src)
+        self.change(frame, instr.place, self.fixed(frame, instr.place), instr.site, lambda _: value)
+
+    def op(self, frame: _Frame, instr: Op) -> None:
+        args = [self.read(frame, arg) for arg in instr.args]
+        target = frame.function.locals[instr.dst].type
+        if instr.op in ("set_key", "set_name", "set_value"):
+            frame.values[instr.dst] = self.set_part(frame, instr, args, target)
+            return
+        source = self.operand_type(frame, instr.args[0])
+        try:
+            frame.values[instr.dst] = apply(instr.op, args, source, target)
+        except Trapped as trapped:
+            raise _End(trapped.trap, instr.site) from None
+
+    def set_part(self, frame: _Frame, instr: Op, args: list[Any], target: Type) -> Any:
+        items, index = args
+        if not 0 <= index < len(items):
+            raise _End("trap.input", instr.site)
+        key, name, value = items[index]
+        set_type = self.operand_type(frame, instr.args[0])
+        assert isinstance(set_type, SetRef)
+        if instr.op == "set_key":
+            return internal(target, key, self.types)
+        return internal(target, name if instr.op == "set_name" else value, self.types)
+
+    def mutate(self, frame: _Frame, instr: Mutate) -> None:
+        operand = self.read(frame, instr.args[0])
+        t = self.operand_type(frame, instr.place.root)
+        change = _MUTATIONS[instr.op]
+
+        def new(value: Buffer) -> Buffer:
+            if instr.op == "truncate":
+                check_truncation(value, operand, self.place_type(t, instr.place), instr.site)
+            if instr.op == "extend" and isinstance(operand.items, list):
+                for item in operand.items:
+                    mark_shared(item)
+            buffer = value.changeable()
+            change(buffer, operand)
+            return buffer
+
+        self.change(frame, instr.place, self.fixed(frame, instr.place), instr.site, new)
+
+    def place_type(self, t: Type, place: Place) -> Type:
+        for step in place.steps:
+            t = step_type(t, step, self.types)
+        return t
+
+    def make(self, frame: _Frame, instr: Make) -> None:
+        frame.values[instr.dst] = tuple(self.read(frame, arg) for arg in instr.args)
+
+    def make_variant(self, frame: _Frame, instr: MakeVariant) -> None:
+        frame.values[instr.dst] = Variant(instr.variant, tuple(self.read(frame, arg) for arg in instr.args))
+
+    def make_array(self, frame: _Frame, instr: MakeArray) -> None:
+        frame.values[instr.dst] = Buffer([self.read(frame, arg) for arg in instr.args])
+
+    def emit(self, frame: _Frame, instr: Emit) -> None:
+        output = self.kernel.outputs[instr.output]
+        key = None
+        if instr.key is not None and output.key is not None:
+            key = neutral(output.key, self.read(frame, instr.key), self.types)
+        name = None if instr.name is None else self.read(frame, instr.name).items.decode()
+        value = neutral(output.item, self.read(frame, instr.value), self.types)
+        try:
+            encode(output.item, value, self.types)
+        except EncodingError:
+            raise _End("limit.output", instr.site) from None
+        self.emissions.append(Emission(instr.output, key, name, value))
+
+    def note(self, frame: _Frame, instr: Note) -> None:
+        data = self.read(frame, instr.message).items
+        if self.dropped or len(self.notes) == NOTE_COUNT or self.note_bytes + len(data) > NOTE_BYTES:
+            self.dropped += 1
+            return
+        self.notes.append(data.decode())
+        self.note_bytes += len(data)
+
+    def fail(self, frame: _Frame, instr: Fail) -> None:
+        raise _End("", instr.site, self.read(frame, instr.message).items.decode())
+
+    def trap(self, frame: _Frame, instr: Trap) -> None:
+        raise _End(instr.code, instr.site)
+
+    def call(self, frame: _Frame, instr: Call) -> None:
+        counted = instr.fn in self.cyclic
+        callee = _Frame(self.codes[instr.fn], instr, counted=counted)
+        for number, arg in enumerate(instr.args):
+            if isinstance(arg, Place):
+                callee.values[number] = self.lend(frame, arg, instr.site)
+                callee.lent.append((number, arg, self.fixed(frame, arg)))
+            else:
+                callee.values[number] = self.read(frame, arg)
+        if counted:
+            if self.depth == CALL_DEPTH:
+                raise _End("trap.depth", instr.site)
+            self.depth += 1
+        self.frames.append(callee)
+
+    def lend(self, frame: _Frame, place: Place, site: Span) -> Any:
+        """The value at a place after everything shared on the way to it has been copied."""
+        lent: list[Any] = []
+
+        def keep(value: Any) -> Any:
+            lent.append(value)
+            return value
+
+        self.change(frame, place, self.fixed(frame, place), site, keep)
+        return lent[0]
+
+    def give_back(self, instr: Return) -> None:
+        frame = self.frames.pop()
+        value = None if instr.value is None else self.read(frame, instr.value)
+        if not self.frames:
+            return
+        if frame.counted:
+            self.depth -= 1
+        caller = self.frames[-1]
+        for number, place, indices in frame.lent:
+            self.replace(caller, place, indices, frame.values[number])
+        assert frame.call is not None
+        if frame.call.dst is not None:
+            caller.values[frame.call.dst] = value
+
+    def replace(self, frame: _Frame, place: Place, indices: list[int], value: Any) -> None:
+        self.change(frame, place, indices, NOWHERE, lambda _: value)
+
+
+_EXECUTE: dict[type, Callable[[_Machine, _Frame, Any], None]] = {
+    _Jump: _Machine.jump,
+    _Unless: _Machine.unless,
+    _Choose: _Machine.choose,
+    _StartCount: _Machine.start_count,
+    _Count: _Machine.count,
+    _NextCount: _Machine.next_count,
+    Assign: _Machine.assign,
+    Load: _Machine.load,
+    Store: _Machine.store,
+    Op: _Machine.op,
+    Mutate: _Machine.mutate,
+    Make: _Machine.make,
+    MakeVariant: _Machine.make_variant,
+    MakeArray: _Machine.make_array,
+    Emit: _Machine.emit,
+    Note: _Machine.note,
+    Fail: _Machine.fail,
+    Trap: _Machine.trap,
+    Call: _Machine.call,
+    Return: lambda machine, _, instr: machine.give_back(instr),
+}
+
+_MUTATIONS: dict[str, Callable[[Buffer, Any], None]] = {
+    "append": lambda buffer, operand: buffer.items.append(operand),
+    "extend": lambda buffer, operand: buffer.items.extend(operand.items[:]),
+    "truncate": lambda buffer, operand: buffer.items.__delitem__(slice(operand, None)),
+    "reserve": lambda buffer, operand: None,
+}
+
+
+def check_truncation(value: Buffer, count: int, t: Type, site: Span) -> None:
+    """Traps unless the first `count` are there, and whole characters of a str."""
+    if not 0 <= count <= len(value.items) or (t == STR and not at_boundary(value.items, count)):
+        raise _End("trap.slice", site)
+
+
+def at_boundary(data: bytearray, offset: int) -> bool:
+    """Whether `offset` lies between two characters of UTF-8 text."""
+    return offset == len(data) or data[offset] & 0xC0 != 0x80
+
+
+# --- primitives -----------------------------------------------------------------------------------------------------
+
+
+class Trapped(Exception):
+    """A primitive could not give a result."""
+
+    def __init__(self, trap: str) -> None:
+        self.trap = trap
+
+
+def apply(op: str, args: list[Any], source: Type, target: Type) -> Any:
+    """The result of a primitive on operands of which the first has type `source`. Raises `Trapped`."""
+    if op in _COMPARISONS:
+        left, right = (bytes(a.items) if isinstance(a, Buffer) else a for a in args)
+        return _COMPARISONS[op](left, right)
+    if op in _OTHER:
+        return _OTHER[op](args, source, target)
+    if is_float(source):
+        if op == "floordiv":
+            return _whole("floor", round_float(_divide(*args), source))
+        return round_float(_float(op, args), source)
+    return _integer(op, args, source)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+}
+
+
+def checked(value: int, t: Type, trap: str = "trap.overflow") -> int:
+    """`value` if it is one of type `t`."""
+    low, high = int_range(t)
+    if not low <= value <= high:
+        raise Trapped(trap)
+    return value
+
+
+def wrapped(value: int, t: Type) -> int:
+    """`value` modulo 2^n in the range of `t`."""
+    assert isinstance(t, Basic)
+    low, _ = int_range(t)
+    return (value - low) % (1 << INT_BITS[t.name]) + low
+
+
+def _integer(op: str, args: list[int], t: Type) -> int:
+    if op in _WRAPPING:
+        return wrapped(_WRAPPING[op](*args), t)
+    if op in ("floordiv", "mod") and args[1] == 0:
+        raise Trapped("trap.division")
+    return checked(_CHECKED[op](*args), t)
+
+
+_WRAPPING: dict[str, Callable[..., int]] = {
+    "add_wrap": lambda a, b: a + b,
+    "sub_wrap": lambda a, b: a - b,
+    "mul_wrap": lambda a, b: a * b,
+    "bit_not": lambda a: ~a,
+}
+
+_CHECKED: dict[str, Callable[..., int]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "neg": lambda a: -a,
+    "abs": abs,
+    "floordiv": lambda a, b: a // b,
+    "mod": lambda a, b: a % b,
+    "bit_and": lambda a, b: a & b,
+    "bit_or": lambda a, b: a | b,
+    "bit_xor": lambda a, b: a ^ b,
+}
+
+
+def _shift(args: list[int], t: Type) -> int:
+    assert isinstance(t, Basic)
+    if not 0 <= args[1] < INT_BITS[t.name]:
+        raise Trapped("trap.shift")
+    return args[1]
+
+
+def round_float(value: float, t: Type) -> float:
+    """The nearest float of type `t` to an f64."""
+    if t == Basic("f64") or math.isnan(value):
+        return value
+    found: float = struct.unpack("<f", pack_f32(value))[0]
+    return found
+
+
+def _float(op: str, args: list[float]) -> float:
+    """An operation in f64. For + - * / and sqrt, rounding its result once more to f32 gives what f32 itself would."""
+    match op, args:
+        case "neg", [a]:
+            return -a
+        case "abs", [a]:
+            return abs(a)
+        case "sqrt", [a]:
+            return math.sqrt(a) if a >= 0 else math.nan
+        case ("floor" | "ceil" | "trunc"), [a]:
+            return _whole(op, a)
+        case "add", [a, b]:
+            return a + b
+        case "sub", [a, b]:
+            return a - b
+        case "mul", [a, b]:
+            return a * b
+        case "div", [a, b]:
+            return _divide(a, b)
+        case "mod", [a, b]:
+            return _float_mod(a, b)
+    raise AssertionError(op)
+
+
+def _divide(a: float, b: float) -> float:
+    if b != 0 or math.isnan(b):
+        return a / b
+    if a == 0 or math.isnan(a):
+        return math.nan
+    return math.copysign(math.inf, math.copysign(1, a) * math.copysign(1, b))
+
+
+def _whole(op: str, a: float) -> float:
+    if not math.isfinite(a):
+        return a
+    rounded: dict[str, Callable[[float], int]] = {"floor": math.floor, "ceil": math.ceil, "trunc": math.trunc}
+    return math.copysign(float(rounded[op](a)), a)
+
+
+def _float_mod(a: float, b: float) -> float:
+    if math.isnan(a) or math.isnan(b) or math.isinf(a) or b == 0:
+        return math.nan
+    rest = math.fmod(a, b)
+    if rest == 0:
+        return math.copysign(0.0, b)
+    return rest + b if (rest < 0) != (b < 0) else rest
+
+
+def _convert(args: list[Any], source: Type, target: Type) -> Any:
+    (value,) = args
+    if is_int(target):
+        if is_int(source):
+            return checked(value, target, "trap.conversion")
+        if not math.isfinite(value) or value != math.trunc(value):
+            raise Trapped("trap.conversion")
+        return checked(int(value), target, "trap.conversion")
+    if is_int(source):
+        return nearest(value, FLOAT_BITS[str(target)])
+    return round_float(value, target)
+
+
+def nearest(value: int, bits: int) -> float:
+    """The nearest float of a width to an integer, ties to even; exact integer arithmetic, so that it rounds once."""
+    precision = 53 if bits == 64 else 24
+    size = abs(value)
+    drop = max(size.bit_length() - precision, 0)
+    kept, rest = size >> drop, size & ((1 << drop) - 1)
+    half = (1 << drop) >> 1
+    if drop and (rest > half or (rest == half and kept & 1)):
+        kept += 1
+    return math.copysign(float(kept << drop), value)
+
+
+def _bits(args: list[Any], source: Type, target: Type) -> Any:
+    (value,) = args
+    letter, code = ("f", "I") if str(Basic("f32")) in (str(source), str(target)) else ("d", "Q")
+    if is_int(target):
+        if math.isnan(value):
+            return 0x7FC00000 if letter == "f" else 0x7FF8000000000000
+        return struct.unpack(f"<{code}", struct.pack(f"<{letter}", value))[0]
+    return struct.unpack(f"<{letter}", struct.pack(f"<{code}", value))[0]
+
+
+def _slice(args: list[Any], source: Type, target: Type) -> Buffer:
+    buffer, lo, hi = args
+    if not 0 <= lo <= hi <= len(buffer.items):
+        raise Trapped("trap.slice")
+    if source == STR and not (at_boundary(buffer.items, lo) and at_boundary(buffer.items, hi)):
+        raise Trapped("trap.slice")
+    part = Buffer(buffer.items[lo:hi])
+    if isinstance(part.items, list):
+        for item in part.items:
+            mark_shared(item)
+    return part
+
+
+def _byte_at(args: list[Any], source: Type, target: Type) -> int:
+    buffer, index = args
+    if not 0 <= index < len(buffer.items):
+        raise Trapped("trap.index")
+    byte: int = buffer.items[index]
+    return byte
+
+
+def _filled(args: list[Any], source: Type, target: Type) -> Buffer:
+    count, value = args
+    if count > _FILL_LIMIT:
+        raise Trapped("limit.memory")
+    return Buffer([value] * max(count, 0))
+
+
+def _shl(args: list[int], source: Type, target: Type) -> int:
+    return checked(args[0] << _shift(args, source), source)
+
+
+_OTHER: dict[str, Callable[[list[Any], Type, Type], Any]] = {
+    "shl": _shl,
+    "shr": lambda args, source, target: args[0] >> _shift(args, source),
+    "not": lambda args, source, target: not args[0],
+    "convert": _convert,
+    "wrap": lambda args, source, target: wrapped(args[0], target),
+    "bits": _bits,
+    "len": lambda args, source, target: len(args[0].items),
+    "byte_at": _byte_at,
+    "slice": _slice,
+    "to_bytes": lambda args, source, target: Buffer(args[0].items[:]),
+    "str_unchecked": lambda args, source, target: Buffer(args[0].items[:]),
+    "array_filled": _filled,
+    "tag": lambda args, source, target: args[0].index,
+    "set_len": lambda args, source, target: len(args[0]),
+}
+
+
