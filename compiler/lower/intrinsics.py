@@ -110,7 +110,7 @@ INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.to_bits32": _op("bits"),
     "prelude.unreachable": _unreachable,
     "prelude.field_names": _field_names,
-    "prelude.field_texts": _field_texts,
+    "prelude.*.field_texts": _field_texts,
     "json.encode": _encode,
     "json.decode": _decode,
 }
