@@ -13,6 +13,7 @@ from dandc.compiler.flow import Config, ConfigSource, ConstSource, Endpoint, Gra
 from dandc.compiler.keys import encode_key
 from dandc.compiler.types import SECRET, STR, Type
 from dandc.lang.diagnostics import Diagnostic
+from dandc.vm.bulk import encode_all
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.failures import RunError
 from dandc.vm.items import EMPTY, ItemSet, of_items, sorted_by_key
@@ -87,11 +88,23 @@ class _Intake:
             due = "exactly one item" if flow.card == "one" else "at most one item"
             self.wrong("R0732", f"the input `{port.name}` takes {due}, not {len(items)}")
             return EMPTY
+        plain = self._plain_items(port, items)
+        if plain is not None:
+            return plain
         try:
             return sorted_by_key(of_items([self._item(port, item, i) for i, item in enumerate(items)]))
         except ValueMismatchError as error:
             self.wrong("R0732", f"the input `{port.name}` does not fit `{_shown(port)}`", str(error))
             return EMPTY
+
+    def _plain_items(self, port: GraphPort, items: Sequence[InputItem]) -> ItemSet | None:
+        """The set when it is of the plain sort: no keys, proper names, and values that can be encoded together."""
+        if port.type.key is not None or any(item.key is not None or type(item.name) is not str for item in items):
+            return None
+        values = encode_all(port.type.item, [item.value for item in items])
+        if values is None:
+            return None
+        return ItemSet([None] * len(values), [item.name for item in items], values)
 
     def _item(self, port: GraphPort, item: InputItem, number: int) -> tuple[bytes | None, str, bytes]:
         place = f"[{number}]" if port.type.card == "many" else ""

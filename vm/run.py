@@ -16,6 +16,7 @@ from dandc.compiler.flow import CommunicationNode, ComputeNode, FlowType, Graph,
 from dandc.compiler.keys import decode_key
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.admission import Admission
+from dandc.vm.bulk import decode_all
 from dandc.vm.context import RunContext
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
 from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
@@ -157,16 +158,13 @@ def _result(program: Program, graph: Graph, sets: Sequence[ItemSet], summary: Su
 
 
 def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[OutputItem, ...]:
-    types = program.types
-    return tuple(
-        OutputItem(
-            name,
-            None if key is None or flow.key is None else decode_key(flow.key, key, types),
-            decode(flow.item, bytes(value), types),
-            bytes(value),
-        )
-        for key, name, value in zip(items.keys, items.names, items.values, strict=True)
-    )
+    types, key_type = program.types, flow.key
+    values = decode_all(flow.item, items.values)
+    if values is None:
+        values = [decode(flow.item, bytes(value), types) for value in items.values]
+    keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
+    encoded = [bytes(value) for value in items.values]
+    return tuple(map(OutputItem, items.names, keys, values, encoded))
 
 
 def _bad_output(graph: Graph, name: str, source: object, reason: str) -> RunError:
