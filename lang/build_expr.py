@@ -25,6 +25,7 @@ _LEVELS = (
     ("STAR", "SLASH", "PERCENT", "WMUL"),
 )
 _LEVEL = {type_: level for level, types in enumerate(_LEVELS) for type_ in types}
+OPERATORS = frozenset((*_LEVEL, "TILDE", "NOT"))
 _NOT, _COMPARISON, _UNARY = 2, 3, len(_LEVELS)
 
 

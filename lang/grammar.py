@@ -6,12 +6,11 @@ is the caller's duty. Nothing else in `lang` touches a file, and lark is importe
 """
 
 import gc
+import io
 import os
-import pickle
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lark import Lark
 
+_DIGEST = 32
 START = ("item", "lexical")
 
 
@@ -74,19 +74,26 @@ def _load(cache_file: Path) -> "Lark | None":
     from lark import Lark  # noqa: PLC0415 - running a cached program must not load lark
 
     try:
-        with collector_paused(), cache_file.open("rb") as file:
-            return Lark.load(file)
-    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, KeyError, ValueError):
+        content = cache_file.read_bytes()
+    except OSError:
         return None
+    digest, pickled = content[:_DIGEST], content[_DIGEST:]
+    if sha256(pickled).digest() != digest:
+        return None
+    with collector_paused():
+        return Lark.load(io.BytesIO(pickled))
 
 
 def _build_and_save(cache_file: Path) -> "Lark":
     """Build, and leave a copy for the next process. A full or read-only disk only costs the time again."""
     language = build()
+    pickled = io.BytesIO()
+    language.save(pickled)
+    beside = cache_file.with_name(f"{cache_file.name}.{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile(dir=cache_file.parent, delete=False) as file:
-            language.save(file)
-        os.replace(file.name, cache_file)
+        beside.write_bytes(sha256(pickled.getvalue()).digest() + pickled.getvalue())
+        beside.replace(cache_file)
     except OSError:
-        return language
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
     return language

@@ -13,7 +13,7 @@ from dandc.lang.cut import ITEM_WORDS
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.expected import joined, phrases
 from dandc.lang.lexing import RESERVED
-from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem
+from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition
 from dandc.lang.spans import Source, Span
 
 if TYPE_CHECKING:
@@ -102,6 +102,14 @@ def _unexpected(case: _Case) -> Diagnostic:
     possible = phrases(case.problem.expected)
     wanted = f"expected {joined(possible)}" if possible else "nothing can stand here"
     return Diagnostic("P0101", f"{wanted}, found {case.found}", case.span, wanted)
+
+
+def _missing_condition(case: _Case) -> Diagnostic | None:
+    if not lacks_condition(case.problem.tokens, case.problem.statement):
+        return None
+    word = case.problem.tokens[case.problem.statement]
+    what = "a value" if word.type == "MATCH" else "a condition"
+    return Diagnostic("P0101", f"expected {what} after `{word}`", case.of(word), f"{what} is missing behind this word")
 
 
 def _increment(case: _Case) -> Diagnostic | None:
@@ -314,9 +322,9 @@ def _tuple_field(case: _Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[_Case], Diagnostic | None], ...] = (
-    _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item, _kernel_statement_in_composition,
-    _missing_semicolon, _reserved_word, _if_needs_else, _policy, _duration, _tuple_field, _equality, _emit_arrow,
-    _arrow, _unclosed, _separator, _wrong_closer,
+    _missing_condition, _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item,
+    _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _duration,
+    _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
 
 

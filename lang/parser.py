@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, is_token, name
+from dandc.lang.build_expr import OPERATORS
 from dandc.lang.build_item import item as build_item
 from dandc.lang.cut import ITEM_WORDS, MAX_DEPTH, Segment, cut
 from dandc.lang.diagnostics import Diagnostic
@@ -98,9 +99,8 @@ class _Parse:
         found = sorted(self.diagnostics, key=lambda d: (d.span.start, d.span.end) if d.span else (0, 0))
         if len(found) < MAX_DIAGNOSTICS:
             return tuple(found)
-        last = found[MAX_DIAGNOSTICS - 1]
-        message = f"there are {MAX_DIAGNOSTICS} mistakes or more; the rest of the text was not looked at"
-        return (*found[:MAX_DIAGNOSTICS], Diagnostic("P0121", message, last.span, "up to here"))
+        message = f"{self.source.file} has {MAX_DIAGNOSTICS} mistakes or more; the rest of it was not looked at"
+        return (*found[:MAX_DIAGNOSTICS], Diagnostic("P0121", message, None))
 
     def _segment(self, segment: Segment) -> None:
         tokens, start, end = self.lexed.tokens, segment.start, segment.end
@@ -170,13 +170,18 @@ def _too_deep(tree: Child, tokens: int) -> "Token | None":
     while stack:
         node, depth = stack.pop()
         if node.data == "chain":
-            depth += sum(1 for child in node.children if is_token(child))
+            depth += len(_operators(node))
         elif node.data not in _CONTAINERS:
             depth += 1
         if depth > MAX_DEPTH:
-            return _some_token(node)
+            return _operators(node)[-1] if node.data == "chain" else _some_token(node)
         stack += [(child, depth) for child in node.children if child is not None and not is_token(child)]
     return None
+
+
+def _operators(chain: Child) -> "list[Token]":
+    """The operators of a chain; an operand may be a token too."""
+    return [child for child in chain.children if is_token(child) and child.type in OPERATORS]
 
 
 def _some_token(tree: Child) -> "Token":

@@ -8,6 +8,9 @@ which remembers the automaton's stacks at the beginning of every open statement.
 3. giving up the innermost open statement: its stacks are restored, BROKEN stands for it, and reading goes on after it;
 4. giving up the item.
 
+A second mistake right after a repair in the same statement shows that the repair was wrong: it is not reported, and the
+statement is given up.
+
 Every token is tried on the states alone before it is fed, so that the automaton never reduces for a token that it then
 refuses. Lark extends lists of children in place; a restored stack therefore cuts them to the length that they had.
 """
@@ -42,6 +45,7 @@ TEXTS = {
     "COMMA": ",", "LT": "<", "MINUS": "-", "RPAR": ")", "RSQB": "]", "RBRACE": "}",
 }  # fmt: skip
 _INSERTIONS = ("COMMA", "FAT_ARROW", "COLON", "LEFT_ARROW", "RPAR", "RSQB")
+_NEAR = 4
 _BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
 
 
@@ -118,6 +122,12 @@ def parse_item(
         return _Careful(language, tokens, start, end, text, report).run()
 
 
+def lacks_condition(tokens: "list[Token]", first: int) -> bool:
+    """Whether the statement at `first` is `if {`, `while {` or `match {`: the braces were not meant as a record."""
+    following = tokens[first + 1].type if first + 1 < len(tokens) else ""
+    return tokens[first].type in ("IF", "WHILE", "MATCH") and following == "LBRACE"
+
+
 def _end_token(tokens: "list[Token]", end: int) -> "Token":
     """The end of the item; its text is that of the token which opens the next one."""
     last, text = tokens[end - 1], str(tokens[end]) if end < len(tokens) else ""
@@ -144,6 +154,7 @@ class _Careful:
     depth: int = 0
     opened: "list[Token]" = field(factory=list)
     statements: list[_Open] = field(factory=list)
+    repaired: int = -_NEAR  # the index of the last token at which a repair was made
     parser: "InteractiveParser" = field(init=False)
 
     def run(self) -> Outcome:
@@ -189,11 +200,12 @@ class _Careful:
         """Report a mistake and go on after it; an outcome if the item ends here."""
         if self._fits("$END"):
             return Outcome(self.parser.feed_token(_end_token(self.tokens, self.index)), self.index)
-        repair = self._repair(token)
-        goes_on = self.report(self._problem(token, repair))
-        if not goes_on:
+        astray = self.repaired >= self._first() and self.repaired > self.index - _NEAR
+        repair = Repair("") if astray else self._repair(token)
+        if not astray and not self.report(self._problem(token, repair)):
             return Outcome(None, self.end)
         if repair.kind:
+            self.repaired = self.index
             self._apply(token, repair)
             return None
         if not self.statements or token.type == "$END":
@@ -204,9 +216,12 @@ class _Careful:
     def _problem(self, token: "Token", repair: Repair) -> Problem:
         state = self.parser.parser_state
         expected = frozenset(t for t in state.parse_conf.states[state.position] if t.isupper() and self._fits(t))
-        statement = min(self.statements[-1].index, self.end - 1) if self.statements else self.start
-        opened = tuple(self.opened)
-        return Problem(self.tokens[: self.end], self.start, self.index, token, expected, statement, opened, repair)
+        tokens, opened = self.tokens[: self.end], tuple(self.opened)
+        return Problem(tokens, self.start, self.index, token, expected, self._first(), opened, repair)
+
+    def _first(self) -> int:
+        """The index of the first token of the innermost open statement, or of the item."""
+        return min(self.statements[-1].index, self.end - 1) if self.statements else self.start
 
     # Repairs.
 
@@ -215,6 +230,8 @@ class _Careful:
 
     def _repair(self, token: "Token") -> Repair:
         following = self.tokens[self.index + 1].type if self.index + 1 < self.end else "$END"
+        if lacks_condition(self.tokens, self._first()):
+            return Repair("")
         if self._ends_statement(token) and self._fits("SEMICOLON", token.type):
             return Repair("insert", ("SEMICOLON",))
         for types in self._substitutes(token):
@@ -225,11 +242,17 @@ class _Careful:
         for type_ in self._insertions():
             if self._fits(type_, token.type):
                 return Repair("insert", (type_,))
-        if token.type in ("RPAR", "RSQB", "SEMICOLON", "COMMA", "RBRACE") and self._fits(following):
+        if self._is_surplus(token) and self._fits(following):
             return Repair("delete")
         if token.type == "$END" and self.opened and self._closers():
             return Repair("close", self._closers())
         return Repair("")
+
+    def _is_surplus(self, token: "Token") -> bool:
+        """Whether `token` may be left out: not a `}` while a brace is open, because that says where a block ends."""
+        if token.type == "RBRACE":
+            return not any(t.type == "LBRACE" for t in self.opened)
+        return token.type in ("RPAR", "RSQB", "SEMICOLON", "COMMA")
 
     def _ends_statement(self, token: "Token") -> bool:
         return token.type in STATEMENT_WORDS | {"RBRACE", "$END"} or first_on_line(token, self.text)
@@ -247,8 +270,7 @@ class _Careful:
         return token.type == "FNAME" or (token.isidentifier() and not first_on_line(token, self.text))
 
     def _insertions(self) -> Iterable[str]:
-        first = self.tokens[min(self.statements[-1].index, self.end - 1) if self.statements else self.start]
-        return (("EQUAL",) if first.type in _BINDING_WORDS else ()) + _INSERTIONS
+        return (("EQUAL",) if self.tokens[self._first()].type in _BINDING_WORDS else ()) + _INSERTIONS
 
     def _closers(self) -> tuple[str, ...]:
         """The closing brackets (and the `;`) that complete the item at its end, or nothing."""
