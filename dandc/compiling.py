@@ -166,7 +166,7 @@ def _image(kernel: "Kernel", cache: Cache, options: Options, version: str) -> Ke
         return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
     from dandc.compiler import codegen
 
-    image, sites = codegen.compile_kernel(kernel, opt=options.opt, target=options.target)
+    image, sites = codegen.compile(kernel, options.opt, options.target)
     places = {span: i for i, span in reversed(list(enumerate(spans)))}
     cache.put(key, json.dumps([places[s] for s in sites]).encode() + b"\n" + image)
     return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
