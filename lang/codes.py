@@ -195,7 +195,8 @@ _family(
         ),
         "L0004": (
             "Unknown escape",
-            'In strings the escapes are `\\n` `\\t` `\\r` `\\0` `\\\\` `\\"` and `\\u{1F600}`, in bytes `\\xff` in place of '
+            'In strings the escapes are `\\n` `\\t` `\\r` `\\0` `\\\\` `\\"` and `\\u{1F600}`, in bytes `\\xff` '
+            'in place of '
             "`\\u`. A backslash as text is written twice.\n\n"
             '    let path = "C:\\dir";    // write "C:\\\\dir"',
         ),

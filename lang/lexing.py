@@ -84,13 +84,12 @@ def _report_hidden(state: _State) -> None:
 def _scan(state: _State, start: int, end: int) -> None:
     """Append the tokens of `start:end` of the text; after too many mistakes the rest is not looked at."""
     from lark import TextSlice  # noqa: PLC0415 - running a cached program must not load lark
-    from lark.lexer import LexerState, LineCounter  # noqa: PLC0415
+    from lark.lexer import LexerState  # noqa: PLC0415
 
     append, get = state.tokens.append, _SPECIAL.get
-    # Without a counter of its own lark would count the lines before `start`: quadratic in the number of f-strings.
-    counter = LineCounter("\n")
-    counter.char_pos = start
-    lexer_state = LexerState(TextSlice(state.source.text, start, end), counter)
+    # Not a slice from `start`: lark would count the lines before it, which is quadratic in the number of f-strings.
+    lexer_state = LexerState(TextSlice(state.source.text, 0, end))
+    lexer_state.line_ctr.char_pos = start
     for token in state.language.parser.lexer.lex(lexer_state, None):
         special = get(token.type)
         if special is None:
