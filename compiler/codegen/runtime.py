@@ -612,7 +612,7 @@ yes:
   ret i1 true
 }
 """,
-    # C's fmod, exact: shifts and subtracts on the mantissas. Never called with NaN, infinite x or zero y.
+    # C's fmod, exact: shifts and subtracts on the mantissas, both moved up to bit 52 first. Never called with NaN, infinite x or zero y.
     "float_rem": """
 define internal double @float_rem(double %x, double %y) #0 {
 entry:
@@ -633,10 +633,18 @@ work:
   %suby = icmp eq i64 %ey0, 0
   %mx1 = or i64 %mx0, 4503599627370496
   %my1 = or i64 %my0, 4503599627370496
-  %mxa = select i1 %subx, i64 %mx0, i64 %mx1
-  %mya = select i1 %suby, i64 %my0, i64 %my1
-  %exa = select i1 %subx, i64 1, i64 %ex0
-  %eya = select i1 %suby, i64 1, i64 %ey0
+  %mxs = select i1 %subx, i64 %mx0, i64 %mx1
+  %mys = select i1 %suby, i64 %my0, i64 %my1
+  %exs = select i1 %subx, i64 1, i64 %ex0
+  %eys = select i1 %suby, i64 1, i64 %ey0
+  %zx = call i64 @llvm.ctlz.i64(i64 %mxs, i1 false)
+  %zy = call i64 @llvm.ctlz.i64(i64 %mys, i1 false)
+  %sx = sub i64 %zx, 11
+  %sy = sub i64 %zy, 11
+  %mxa = shl i64 %mxs, %sx
+  %mya = shl i64 %mys, %sy
+  %exa = sub i64 %exs, %sx
+  %eya = sub i64 %eys, %sy
   %shift = sub i64 %exa, %eya
   br label %loop
 loop:
@@ -653,10 +661,17 @@ again:
   br label %loop
 pack:
   %zero = icmp eq i64 %m2, 0
-  br i1 %zero, label %signed, label %norm
+  br i1 %zero, label %signed, label %scale
+scale:
+  %under = sub i64 1, %eya
+  %deep = icmp sgt i64 %under, 0
+  %right = select i1 %deep, i64 %under, i64 0
+  %m5 = lshr i64 %m2, %right
+  %e5 = add i64 %eya, %right
+  br label %norm
 norm:
-  %nm = phi i64 [ %m2, %pack ], [ %nm2, %up ]
-  %ne = phi i64 [ %eya, %pack ], [ %ne2, %up ]
+  %nm = phi i64 [ %m5, %scale ], [ %nm2, %up ]
+  %ne = phi i64 [ %e5, %scale ], [ %ne2, %up ]
   %big = icmp uge i64 %nm, 4503599627370496
   %floor = icmp eq i64 %ne, 1
   %stop = or i1 %big, %floor
