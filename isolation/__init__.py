@@ -1,10 +1,10 @@
 """Isolation: runs one image on one context in a fresh sandbox, for about the price of one fork.
 
-Knows neither language nor compiler nor machine: an image is the bytes of an ELF file, a context is an input block, an outcome
-is a checked copy of what the image left (`docs/image.md`). Untrusted are the image, taken for arbitrary machine code, and
-every byte that it leaves. Tour: `nucleus.ll` is the trusted program that forks children, `build.py` makes it, `nucleus.py` starts
-it, `image.py` checks images, `layout.py` says where things lie, `pool.py` runs calls, `outcome.py` checks outputs, `probe.py` says
-what holds on this host. `docs/security.md` says what is promised.
+Knows neither language nor compiler nor machine: an image is the bytes of an ELF file, a context is an input block, an
+outcome is a checked copy of what the image left (`docs/image.md`). Untrusted are the image, taken for arbitrary machine
+code, and every byte that it leaves. Tour: `nucleus.ll` is the trusted program that forks children, `build.py` makes it,
+`nucleus.py` starts it, `image.py` checks images, `layout.py` says where things lie, `pool.py` runs calls, `outcome.py`
+checks outputs, `probe.py` says what holds on this host. `docs/security.md` says what is promised.
 """
 
 from dandc.isolation.image import Block, Image, ImageError, load_image, seal_inputs

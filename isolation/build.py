@@ -2,8 +2,8 @@
 
 Runs while the package is built (`setup.py`) and by hand (`python -m dandc.isolation.build`), never at run time: this is
 the only file here that needs llvmlite. It carries a linker of its own, a few lines for a few relocations, so that no C
-compiler and no system linker is needed. The result depends on nothing but `nucleus.ll`, this file and llvmlite's version, and its
-hash is pinned in `nucleus.sha256`: a build that gives other bytes is refused.
+compiler and no system linker is needed. The result depends on nothing but `nucleus.ll`, this file and llvmlite's
+version, and its hash is pinned in `nucleus.sha256`: a build that gives other bytes is refused.
 
 The linker also writes the seccomp filter, since the filter holds the addresses that linking decides.
 """
@@ -271,9 +271,7 @@ def _executable(memory: bytes, layout: Layout, entry: int) -> bytes:
         (5, layout.trampoline, layout.end),
     ]
     headers = b"".join(
-        struct.pack(
-            "<IIQQQQQQ", 1, flags, PAGE + start - BASE, start, start, stop - start, stop - start, PAGE
-        )
+        struct.pack("<IIQQQQQQ", 1, flags, PAGE + start - BASE, start, start, stop - start, stop - start, PAGE)
         for flags, start, stop in parts
     )
     headers += struct.pack("<IIQQQQQQ", 0x6474E551, 6, 0, 0, 0, 0, 0, 16)  # PT_GNU_STACK: not executable
@@ -296,9 +294,7 @@ def assemble(text: str) -> bytes:
     target = llvm.Target.from_triple("x86_64-unknown-linux-gnu")
     # No register of the image's initial FPU state can be touched by code that knows none.
     features = "-sse,-sse2,-mmx,-x87,+soft-float"
-    machine: Any = target.create_target_machine(
-        cpu="x86-64", features=features, opt=2, reloc="pic", codemodel="small"
-    )
+    machine: Any = target.create_target_machine(cpu="x86-64", features=features, opt=2, reloc="pic", codemodel="small")
     module = llvm.parse_assembly(text)
     module.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=1)
@@ -320,7 +316,9 @@ def install(folder: Path, source: Path = HERE, *, pin: bool = False) -> Path:
     if pin:
         pinned.write_text(digest + "\n")
     if not pinned.exists() or pinned.read_text().strip() != digest:
-        raise BuildError(f"the nucleus built here has hash {digest}, not the pinned one: wrong llvmlite, or an edit without --pin")
+        raise BuildError(
+            f"the nucleus built here has hash {digest}, not the pinned one: wrong llvmlite, or an edit without --pin"
+        )
     path = folder / "nucleus.elf"
     beside = path.with_name(f"{path.name}.new")
     beside.write_bytes(content)

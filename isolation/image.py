@@ -1,8 +1,8 @@
 """Images: the bytes of an ELF file, checked against `docs/image.md` and laid out once in a sealed memfd.
 
-A child maps an image's segments privately out of that memfd, so the file is written once and its pages are shared by every child.
-Segments are laid out with their zeroed tails, which spares a child the work. The check protects the layout of the child's
-address space, not the machine: whatever an image contains is untrusted and runs only in a child.
+A child maps an image's segments privately out of that memfd, so the file is written once and its pages are shared by
+every child. Segments are laid out with their zeroed tails, which spares a child the work. The check protects the layout
+of the child's address space, not the machine: whatever an image contains is untrusted and runs only in a child.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 from itertools import count, pairwise
 from types import TracebackType
+from typing import Self
 
 from attrs import frozen
 
@@ -127,10 +128,12 @@ class Sealed:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def __enter__(self) -> "Sealed":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:

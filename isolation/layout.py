@@ -1,9 +1,10 @@
 """Where everything lies in a child's address space, and the two records that tell the child and the image so.
 
-From below: the image, a gap, the stack, a guard, the window, a guard, the heap, a guard, inputs. The window is the start of the
-child's own memfd: control page and output area. Inputs stand in the rest of the control page if they fit there, else behind the
-window in the memfd, or in a sealed block of their own. What a small call touches (top of the stack, control page, first and last
-output page, first heap page) lies within few page tables. Nothing is mapped between the parts: every run over an edge is a fault.
+From below: the image, a gap, the stack, a guard, the window, a guard, the heap, a guard, inputs. The window is the
+start of the child's own memfd: control page and output area. Inputs stand in the rest of the control page if they fit
+there, else behind the window in the memfd, or in a sealed block of their own. What a small call touches (top of the
+stack, control page, first and last output page, first heap page) lies within few page tables. Nothing is mapped between
+the parts: every run over an edge is a fault.
 """
 
 import struct
@@ -16,6 +17,7 @@ WINDOW = 0x80100000  # with the default limits: numbers that `nucleus.ll` knows 
 GUARD = 0x10000
 MAX_STACK = 512 << 20
 MAX_AREA = 1 << 38
+MAX_MS = 1e9
 SMALL_INPUTS = 256  # where inputs that fit into the rest of the control page begin
 SMALL = PAGE - SMALL_INPUTS
 MAGIC = 0x3158544344434E44
@@ -32,8 +34,8 @@ BEHIND_WINDOW, LOWER_PRIORITY = 1, 2
 class Limits:
     """What one call may use. Times in milliseconds, sizes in bytes. Nothing is unlimited."""
 
-    wall_ms: float = field(default=10_000, validator=[validators.gt(0), validators.le(1e9)])
-    cpu_ms: float = field(default=10_000, validator=[validators.gt(0), validators.le(1e9)])
+    wall_ms: float = field(default=10_000, validator=[validators.gt(0), validators.le(MAX_MS)])
+    cpu_ms: float = field(default=10_000, validator=[validators.gt(0), validators.le(MAX_MS)])
     memory: int = field(default=64 << 20, validator=[validators.ge(0), validators.le(MAX_AREA)])
     stack: int = field(default=8 << 20, validator=[validators.ge(PAGE), validators.le(MAX_STACK)])
     output: int = field(default=16 << 20, validator=[validators.ge(PAGE), validators.le(MAX_AREA)])

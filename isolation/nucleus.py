@@ -1,7 +1,8 @@
 """Starting the nucleus: the one process that forks children.
 
-The bytes that run are the bytes that were checked: the file is read once, its hash compared with the pinned one, and a sealed
-copy in memory is executed. It gets an empty environment, default signals, the control socket and a pidfd of its owner.
+The bytes that run are the bytes that were checked: the file is read once, its hash compared with the pinned one, and a
+sealed copy in memory is executed. It gets an empty environment, default signals, the control socket and a pidfd of its
+owner.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import platform
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 
@@ -106,7 +108,7 @@ def _spawn(path: str, actions: list[tuple[int, int, int]]) -> int:
 
 
 @contextlib.contextmanager
-def _high(descriptor: int):  # type: ignore[no-untyped-def]  # a contextmanager's own type says enough
+def _high(descriptor: int) -> Iterator[int]:
     """A copy of a descriptor whose number is out of the way of 0 and 1."""
     copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     try:
@@ -116,7 +118,8 @@ def _high(descriptor: int):  # type: ignore[no-untyped-def]  # a contextmanager'
 
 
 @contextlib.contextmanager
-def _owner():  # type: ignore[no-untyped-def]
+def _owner() -> Iterator[int]:
+    """A pidfd of this process."""
     descriptor = os.pidfd_open(os.getpid())
     try:
         with _high(descriptor) as copy:

@@ -1,9 +1,9 @@
 """What a call left behind, checked: the only way by which bytes of an untrusted image become values.
 
-The tables of `docs/image.md` are read once out of dead memory and the copy is validated here: counts, bounds, order, instance numbers.
-Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items. Not checked:
-whether keys, names and notes are what their types say (the reader decodes them), which output numbers exist, and that
-values start at multiples of 16 (nothing depends on it: values are copied before anybody reads them).
+The tables of `docs/image.md` are read once out of dead memory and the copy is validated here: counts, bounds, order,
+instance numbers. Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items.
+Not checked: whether keys, names and notes are what their types say (the reader decodes them), which output numbers
+exist, and that values start at multiples of 16 (nothing depends on it: values are copied before anybody reads them).
 """
 
 import operator
@@ -77,8 +77,8 @@ class Outcome:
 
     error: str | None = None
     detail: str = ""
-    instances: Instances = Instances()  # noqa: RUF009 - frozen and empty
-    entries: Entries = Entries()  # noqa: RUF009
+    instances: Instances = Instances()
+    entries: Entries = Entries()
     data: bytes = b""
     wall_us: int = 0
     cpu_us: int | None = None
@@ -146,9 +146,7 @@ def _halves(table: bytes) -> "array[int]":
 def _instances(data: bytes, count: int, items: int) -> Instances:
     table = data[: count * RECORD]
     words, halves = _words(table), _halves(table)
-    found = Instances(
-        halves[0::10], halves[1::10], halves[2::10], halves[3::10], words[2::5], words[3::5], words[4::5]
-    )
+    found = Instances(halves[0::10], halves[1::10], halves[2::10], halves[3::10], words[2::5], words[3::5], words[4::5])
     if max(found.state, default=0) > FAIL:
         raise BadOutput("an instance has an unknown state")
     ends = found.items_end
@@ -202,9 +200,7 @@ def _check_order(instances: Instances, entries: Entries, first: int, last: int) 
         raise BadOutput("an entry does not belong to its instance")
     if not any(instances.notes) and NOTE not in entries.output and instances.state.count(FINISHED) == len(instances):
         return
-    for state, notes, (start, end) in zip(
-        instances.state, instances.notes, pairwise(chain((0,), ends)), strict=True
-    ):
+    for state, notes, (start, end) in zip(instances.state, instances.notes, pairwise(chain((0,), ends)), strict=True):
         seen = entries.output[start:end].count(NOTE)
         if seen != notes:
             raise BadOutput("an instance's notes are miscounted")

@@ -1,11 +1,13 @@
 """The pool: calls in, checked outcomes out, every call in a fresh child.
 
-Why so little happens here: a call is one write, one message, one wake-up, one read. Children are forked ahead by the nucleus, but
-only when it is told to: after a result has been delivered, so that reaping and forking never delay it. A child's socket lies in one epoll set of the pool's own, and that set is the
-one thing that asyncio watches: closing a descriptor is all that unregistering takes.
+Why so little happens here: a call is one write, one message, one wake-up, one read. Children are forked ahead by the
+nucleus, but only when it is told to: after a result has been delivered, so that reaping and forking never delay it. A
+child's socket lies in one epoll set of the pool's own, and that set is the one thing that asyncio watches: closing a
+descriptor is all that unregistering takes.
 
-What it must never do: read a child's memory before that child is dead (the end-of-file on its socket is the proof), block
-the event loop (copies and closes above 1 MiB go to a worker thread), or lose track of a child that a cancelled call leaves behind.
+What it must never do: read a child's memory before that child is dead (the end-of-file on its socket is the proof),
+block the event loop (copies and closes above 1 MiB go to a worker thread), or lose track of a child that a cancelled
+call leaves behind.
 """
 
 import asyncio
@@ -18,7 +20,9 @@ from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
+
+import anyio
 
 from dandc.isolation import layout, protocol
 from dandc.isolation.image import PAGE, Block, Image, write_all
@@ -27,14 +31,14 @@ from dandc.isolation.nucleus import Nucleus, Unavailable
 from dandc.isolation.outcome import RECORD as INSTANCE_RECORD
 from dandc.isolation.outcome import BadOutput, Outcome, read_tables, reader
 
-Inputs = Sequence[bytes | bytearray | memoryview] | Block
+Inputs: TypeAlias = Sequence[bytes | bytearray | memoryview] | Block
 T = TypeVar("T")
 
 AHEAD = 2  # children ready beyond the slots, so that a slot that becomes free finds one
 IN_LOOP = 1 << 20  # bytes that may be copied on the event loop
 IDLE_S = 30.0
-QUICK_NS = 300_000
-YIELD_NS = 100_000
+QUICK_NS = 300_000  # a call that took no longer lets the next one of its image be awaited by polling
+POLL_NS = 100_000
 CLOSE_S = 5.0
 _FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _RIGHTS_SPACE = socket.CMSG_SPACE(8)
@@ -45,13 +49,21 @@ class Exhausted(Exception):
     """The host has no process, descriptor or memory left for a call; the text says what failed."""
 
 
+class Lost(Exception):
+    """The nucleus died before it had a child for a call."""
+
+
 class _Child:
     """A forked child: ready, running, or dead with somebody still interested."""
 
-    __slots__ = ("dead", "ended", "generation", "killed", "memory", "slot", "socket", "status", "swept", "taken", "usage")
+    __slots__ = (
+        "dead", "ended", "generation", "home", "killed", "memory", "slot", "socket", "status", "swept", "taken", "usage",
+    )  # fmt: skip
 
-    def __init__(self, slot: int, generation: int, connection: socket.socket, memory: int) -> None:
-        self.slot, self.generation = slot, generation
+    def __init__(
+        self, home: Nucleus | None, slot: int, generation: int, connection: socket.socket, memory: int
+    ) -> None:
+        self.home, self.slot, self.generation = home, slot, generation
         self.socket, self.memory = connection, memory
         self.taken = False  # belongs to a call
         self.dead = False  # end-of-file was seen, or is not waited for any more
@@ -91,6 +103,7 @@ class Pool:
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
         self._explaining = 0  # calls that wait for a wait status
+        self._batch = max(1, min(slots // 2, 4))
         self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
         self._planner = layout.Planner()
         self._loop.add_reader(self._epoll.fileno(), self._wake)
@@ -117,23 +130,25 @@ class Pool:
             raise ValueError("instances must be 0 <= first <= last < 2**32")
         if (last - first) * INSTANCE_RECORD > limits.output:
             return Outcome("limit.output", "the instance records alone need more than the limit")
+        if image.fd < 0 or (isinstance(inputs, Block) and inputs.fd < 0):
+            raise ValueError("the image or the input block is closed")
         outcome = await self._attempt(image, inputs, first, last, limits, background)
         if outcome.error == "sandbox.lost" and not self._closed:
             outcome = await self._attempt(image, inputs, first, last, limits, background)
         return outcome
 
-    async def _attempt(
-        self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
-    ) -> Outcome:
+    async def _attempt(self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool) -> Outcome:
         try:
             child = await self._take()
         except Exhausted as error:
             return Outcome("cancelled" if self._closed else "host.exhausted", str(error))
+        except Lost:
+            return Outcome("sandbox.lost", "the nucleus died")
         started = time.perf_counter_ns()
         try:
             call = await self._start(child, image, inputs, first, last, limits, low)
             if image.quick and self._running == 1:
-                self._yield_to(child)
+                self._poll(child)
             if not child.dead:
                 child.ended = self._loop.create_future()
                 await child.ended
@@ -144,18 +159,17 @@ class Pool:
         finally:
             self._release(child)
 
-    def _yield_to(self, child: _Child) -> None:
-        """Lets a child that is expected to be quick run at once, instead of two wake-ups through the event loop."""
-        limit = time.perf_counter_ns() + YIELD_NS
+    def _poll(self, child: _Child) -> None:
+        """Waits a moment for a child that is expected to be quick: less time than going to sleep and being woken takes."""
+        limit = time.perf_counter_ns() + POLL_NS
         while not child.dead and time.perf_counter_ns() < limit:
-            os.sched_yield()
             self._wake()
 
     async def _start(
         self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
     ) -> Call:
         """Fills the child's memory and sends it off. A child that is dead already shows at its end-of-file."""
-        rights = [image.fd]
+        rights = array("i", (image.fd,))
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
             call = self._planner.plan(image, inputs, first, last, limits, low)
@@ -165,12 +179,9 @@ class Pool:
             call = self._planner.plan(image, small, first, last, limits, low)
             if size > layout.SMALL:
                 await self._copy_in(child, inputs, call.areas.window_length, size)
-        if min(rights) < 0:
-            raise ValueError("the image or the input block is closed")
         os.pwrite(child.memory, call.head, 0)
         with contextlib.suppress(BrokenPipeError, ConnectionError):
-            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", rights))]
-            child.socket.sendmsg((call.order,), ancillary, _FLAGS)
+            child.socket.sendmsg((call.order,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, rights),), _FLAGS)
         return call
 
     async def _copy_in(
@@ -244,9 +255,8 @@ class Pool:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            while not future.done():
-                with contextlib.suppress(asyncio.CancelledError):  # it is raised again below
-                    await asyncio.wait([future])
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([future])
             raise
 
     def _pool_threads(self) -> ThreadPoolExecutor:
@@ -293,11 +303,13 @@ class Pool:
         """Gives the slot back; a child that still lives is killed, and cleared away when it is dead."""
         self._running -= 1
         child.taken = False
+        self._quiet.set()
         if child.dead:
             self._throw_away(child)
         else:
             child.killed = True
-            self._send(protocol.ORDER.pack(protocol.KILL, child.slot, child.generation, 0))
+            if child.home is self._nucleus:
+                self._send(protocol.ORDER.pack(protocol.KILL, child.slot, child.generation, 0))
         self._hand_out()
         if self._idle is None and not self._closed:
             self._idle = self._loop.call_later(self._idle_s, self._rest)
@@ -307,6 +319,8 @@ class Pool:
         if not self._litter:
             self._loop.call_soon(self._sweep)
         self._litter.append(child)
+        if len(self._litter) >= self._batch:
+            self._sweep()  # calls that are over at once give the loop no turn
 
     def _sweep(self) -> None:
         """Closes what dead children leave, then lets the nucleus reap them and fork others, in this order:
@@ -317,7 +331,8 @@ class Pool:
             if not child.swept:
                 child.swept = True
                 self._close(child)
-                self._reaps.append(protocol.ORDER.pack(protocol.REAP, child.slot, child.generation, 0))
+                if child.home is self._nucleus:
+                    self._reaps.append(protocol.ORDER.pack(protocol.REAP, child.slot, child.generation, 0))
         if self._explaining or self._waiters or not self._running or len(self._ready) <= self._low:
             self._order_reaping()
 
@@ -347,9 +362,11 @@ class Pool:
             self._dismiss(self._ready.popleft())
 
     def _dismiss(self, child: _Child) -> None:
-        """A ready child that nobody needs: it ends when its socket is closed."""
+        """A ready child that nobody needs."""
         self._children.pop(child.socket.fileno(), None)
         child.dead = True
+        if child.home is self._nucleus:
+            self._send(protocol.ORDER.pack(protocol.KILL, child.slot, child.generation, 0))
         self._throw_away(child)
 
     # What the nucleus and the children say ----------------------------------------------------------------------------
@@ -377,7 +394,7 @@ class Pool:
             if child in self._ready:
                 self._ready.remove(child)
             self._throw_away(child)
-        if self._closed and not self._children:
+        if self._closed:
             self._quiet.set()
 
     def _hear_nucleus(self, control: socket.socket) -> None:
@@ -395,11 +412,10 @@ class Pool:
                     self._bury()
                 return
             for record in protocol.RECORD.iter_unpack(said):
-                self._obey(*record, ancillary)
+                self._obey(record, ancillary)
 
-    def _obey(
-        self, kind: int, slot: int, generation: int, status: int, cpu_us: int, extra: int, ancillary: list[tuple[int, int, bytes]]
-    ) -> None:
+    def _obey(self, record: tuple[int, ...], ancillary: list[tuple[int, int, bytes]]) -> None:
+        kind, slot, generation, status, cpu_us, extra = record
         if kind == protocol.READY:
             self._adopt(slot, generation, ancillary)
         elif kind == protocol.EXIT:
@@ -408,9 +424,9 @@ class Pool:
             if child is not None:
                 self._learn_status(child, status, cpu_us)
         elif kind == protocol.STARVED:
-            self._target = len(self._slots)
+            self._target = -1  # the nucleus has given up until it is asked again
             if not self._slots:
-                self._fail_waiters(protocol.describe(extra, status))
+                self._fail_waiters(Exhausted(protocol.describe(extra, status)))
         elif self._hello is not None and not self._hello.done():
             if kind == protocol.HELLO:
                 self.layers = status
@@ -432,12 +448,13 @@ class Pool:
         if len(descriptors) != 2:  # no descriptor left in this process: the child sees its socket closed and ends
             for descriptor in descriptors:
                 os.close(descriptor)
-            self._send(protocol.ORDER.pack(protocol.REAP, slot, generation, 0))
+            for kind in (protocol.KILL, protocol.REAP):
+                self._send(protocol.ORDER.pack(kind, slot, generation, 0))
             self._want(len(self._slots))
-            self._fail_waiters("no file descriptors left")
+            self._fail_waiters(Exhausted("no file descriptors left"))
             return
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptors[0])
-        child = _Child(slot, generation, connection, descriptors[1])
+        child = _Child(self._nucleus, slot, generation, connection, descriptors[1])
         self._slots[slot, generation] = child
         self._children[descriptors[0]] = child
         self._epoll.register(descriptors[0], 0)  # it says nothing that is worth a wake-up but its end
@@ -447,11 +464,11 @@ class Pool:
         self._ready.append(child)
         self._hand_out()
 
-    def _fail_waiters(self, reason: str) -> None:
+    def _fail_waiters(self, error: Exception) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_exception(Exhausted(reason))
+                waiter.set_exception(error)
 
     # The nucleus ------------------------------------------------------------------------------------------------------
 
@@ -503,13 +520,10 @@ class Pool:
         for child in self._slots.values():
             self._learn_status(child, -1, 0)
         self._slots.clear()
-        for child in self._ready:
-            self._dismiss(child)
-        self._ready.clear()
-        if self._waiters and not self._closed:
-            self._fail_waiters("the nucleus died")
-        if self._closed and not self._children:
-            self._quiet.set()
+        self._reaps.clear()
+        while self._ready:
+            self._dismiss(self._ready.popleft())
+        self._fail_waiters(Lost())
 
     async def aclose(self) -> None:
         """Ends every child and the nucleus; calls still under way end as cancelled. Leaves no process, descriptor or thread."""
@@ -518,21 +532,21 @@ class Pool:
         self._closed = True
         if self._idle is not None:
             self._idle.cancel()
-        self._fail_waiters("the pool is closed")
+        self._fail_waiters(Exhausted("the pool is closed"))
         for child in self._children.values():
             child.killed = True
         while self._ready:
             self._dismiss(self._ready.popleft())
         if self._nucleus is not None:
             await self._end_nucleus(self._nucleus)
-        while self._children:
+        while self._children or self._running:
             self._quiet.clear()
             await self._quiet.wait()
+        self._sweep()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         if self._threads is not None:
-            threads = self._threads
-            await asyncio.to_thread(threads.shutdown)
+            self._threads.shutdown()  # closes of memory, milliseconds at most
 
     async def _end_nucleus(self, nucleus: Nucleus) -> None:
         """Asks it to end by closing the control socket; kills it if it does not."""
@@ -566,4 +580,5 @@ async def open_pool(slots: int = 8, *, idle_s: float = IDLE_S) -> AsyncIterator[
         await pool.start()
         yield pool
     finally:
-        await pool.aclose()
+        with anyio.CancelScope(shield=True):
+            await pool.aclose()
