@@ -52,7 +52,7 @@ _ITEM_FIELDS = {"name", "key", "value"}
 def parse_json(text: str) -> Any:
     """The JSON value of `text`, as Python has it; duplicate names and non-JSON numbers are errors."""
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
         raise ValueMismatchError("", "the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -69,6 +69,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueMismatchError("", f"the name `{twice}` stands twice in one object")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueMismatchError("", f"the number `{text[:20]}` is too large")
+    return number
 
 
 def _no_constant(text: str) -> Any:
@@ -128,8 +135,6 @@ def _read_basic(t: Basic, shape: Any, path: str) -> Any:
 def _number(shape: Any, path: str) -> int | float:
     if isinstance(shape, bool) or not isinstance(shape, int | float):
         raise ValueMismatchError(path, f"a number is expected, not {_kind(shape)}")
-    if isinstance(shape, float) and math.isinf(shape):
-        raise ValueMismatchError(path, "the number is too large")
     return shape
 
 
