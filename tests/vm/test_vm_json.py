@@ -122,7 +122,21 @@ def test_misfits(t: Any, shape: Any, path: str) -> None:
     assert path == caught.value.path
 
 
-BAD_TEXTS = ["1e999", "[-1E400]", "", "{", "[1,]", '{"a": 1, "a": 2}', "NaN", "-Infinity", "[" * 100_000, "1" * 5000, "nul", '"\x01"', "'a'"]
+BAD_TEXTS = [
+    "1e999",
+    "[-1E400]",
+    "",
+    "{",
+    "[1,]",
+    '{"a": 1, "a": 2}',
+    "NaN",
+    "-Infinity",
+    "[" * 100_000,
+    "1" * 5000,
+    "nul",
+    '"\x01"',
+    "'a'",
+]
 
 
 @pytest.mark.parametrize("text", BAD_TEXTS, ids=lambda text: text[:10])
