@@ -26,7 +26,7 @@ def build_nucleus(folder: Path) -> None:
 
 
 class BuildPy(build_py):
-    """Builds the nucleus beside the modules: in the source tree for an editable installation, else in the build tree."""
+    """Builds the nucleus beside the modules: in the source tree when editable, else in the build tree."""
 
     def run(self) -> None:
         super().run()

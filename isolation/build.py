@@ -55,7 +55,7 @@ def _return(action: int) -> Jump:
 
 
 def filter_program(text: range, trampoline_return: int) -> bytes:
-    """The filter: x86-64 `exit` and `exit_group` from anywhere, the nucleus's calls out of `text`, `munmap` out of the trampoline.
+    """x86-64 `exit` and `exit_group` from anywhere, the nucleus's out of `text`, `munmap` out of the trampoline.
 
     The kernel shows the address of the instruction *after* `syscall`. Everything else kills the process.
     """
@@ -182,7 +182,7 @@ def _place(sections: list[Section], numbers: list[int], at: int) -> tuple[dict[i
 
 
 def lay_out(sections: list[Section], filter_room: int) -> Layout:
-    """Text and constants on the first pages, data next, the trampoline's page last: one `munmap` takes the first two."""
+    """Text and constants first, data next, the trampoline's page last: one `munmap` takes the first two."""
     kept = [i for i, section in enumerate(sections) if section.flags & 2 and section.size]
     code = [i for i in kept if sections[i].flags & 4 and sections[i].name != ".trampoline"]
     constants = [i for i in kept if not sections[i].flags & 5]
@@ -309,7 +309,7 @@ def build(source: Path) -> bytes:
 
 
 def install(folder: Path, source: Path = HERE, *, pin: bool = False) -> Path:
-    """Builds `nucleus.elf` into `folder`. Raises `BuildError` when its hash is not the pinned one; `pin` renews the pin."""
+    """Builds `nucleus.elf` into `folder`. Raises `BuildError` unless it has the pinned hash; `pin` renews the pin."""
     content = build(source / "nucleus.ll")
     digest = hashlib.sha256(content).hexdigest()
     pinned = source / "nucleus.sha256"

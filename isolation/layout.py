@@ -76,7 +76,7 @@ def areas(limits: Limits) -> Areas:
 
 
 class Planner:
-    """Lays calls out. What depends on image and limits alone is worked out once, since most calls differ in nothing else."""
+    """Lays calls out. What depends on image and limits alone is worked out once: most calls share it."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, Limits, bool], tuple[Areas, bytes]] = {}

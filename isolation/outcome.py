@@ -44,7 +44,7 @@ class Instances:
 
 @frozen(slots=True)
 class Entries:
-    """The item entries as columns, in order of instance, then of emission. Lengths may be ABSENT; `output` may be NOTE."""
+    """The item entries as columns, by instance, then by emission. Lengths may be ABSENT; `output` may be NOTE."""
 
     key_offset: "array[int]" = _EMPTY_WORDS
     value_offset: "array[int]" = _EMPTY_WORDS
@@ -70,7 +70,7 @@ class Outcome:
     """How one call ended. Without an error the tables are valid; with one they are empty, since nothing can be trusted.
 
     `error` is one of limit.wall, limit.cpu, sandbox.crash, sandbox.forbidden, sandbox.output, sandbox.lost, cancelled,
-    host.exhausted; `detail` says what was seen. Offsets count from the start of `data`, the used part of the output area.
+    host.exhausted; `detail` says what was seen. Offsets count from the start of `data`, the used part of the area.
     `cpu_us` is None where the result was there before the child had been reaped: the pool adds those up. `heap_peak` is
     the image's own word, in bytes.
     """
@@ -184,7 +184,7 @@ def _lengths(column: "array[int]") -> "array[int] | list[int]":
 
 
 def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: int, high: int) -> None:
-    """All of [offset, offset + length) within [low, high); an empty one may stand anywhere (Python's sums do not wrap)."""
+    """All of [offset, offset + length) lie in [low, high); empty ones may stand anywhere. Python's sums do not wrap."""
     if min(offsets) >= low and max(map(operator.add, offsets, lengths)) <= high:
         return
     for offset, length in zip(offsets, lengths, strict=True):

@@ -57,7 +57,8 @@ class _Child:
     """A forked child: ready, running, or dead with somebody still interested."""
 
     __slots__ = (
-        "dead", "ended", "generation", "home", "killed", "memory", "slot", "socket", "status", "swept", "taken", "usage",
+        "dead", "ended", "generation", "home", "killed", "memory", "slot", "socket", "status", "swept", "taken",
+        "usage",
     )  # fmt: skip
 
     def __init__(
@@ -160,7 +161,7 @@ class Pool:
             self._release(child)
 
     def _poll(self, child: _Child) -> None:
-        """Waits a moment for a child that is expected to be quick: less time than going to sleep and being woken takes."""
+        """Waits a moment for a child that should be quick: less time than falling asleep and being woken takes."""
         limit = time.perf_counter_ns() + POLL_NS
         while not child.dead and time.perf_counter_ns() < limit:
             self._wake()
@@ -248,7 +249,7 @@ class Pool:
         return protocol.describe(step, errno)
 
     async def _off_loop(self, size: int, work: Callable[[], T]) -> T:
-        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it, as memory is in use."""
+        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it: memory is in use."""
         if size <= IN_LOOP:
             return work()
         future = self._loop.run_in_executor(self._pool_threads(), work)
@@ -484,7 +485,7 @@ class Pool:
             self._send(protocol.ORDER.pack(protocol.TARGET, children, 0, 0))
 
     async def start(self) -> None:
-        """Starts the nucleus and waits for its word. Raises `Unavailable`; `OSError` when the host has no process left."""
+        """Starts the nucleus and waits for its word. Raises `Unavailable`; `OSError`: no process to be had."""
         nucleus = Nucleus()
         self._nucleus = nucleus
         self._target = 0
@@ -526,7 +527,7 @@ class Pool:
         self._fail_waiters(Lost())
 
     async def aclose(self) -> None:
-        """Ends every child and the nucleus; calls still under way end as cancelled. Leaves no process, descriptor or thread."""
+        """Ends every child and the nucleus; calls under way are cancelled. Leaves no process, descriptor or thread."""
         if self._closed:
             return
         self._closed = True

@@ -418,50 +418,59 @@ _family(
     {
         "S0801": (
             "sandbox ran out of wall time",
-            "The call did not end within its time limit and was killed by its own timer. `limit time` at the call raises it.",
+            "The call did not end within its time limit and was killed by its own timer. `limit time` at the "
+            "call raises it.",
         ),
         "S0802": (
             "sandbox ran out of CPU time",
-            "The call used more CPU time than its limit and was killed by its own timer. An endless loop ends like this.",
+            "The call used more CPU time than its limit and was killed by its own timer. An endless loop ends "
+            "like this.",
         ),
         "S0803": (
             "instance ran out of memory",
-            "The instance asked for more memory than `limit memory` at the call gives it. Memory is the size of the sandbox's heap.",
+            "The instance asked for more memory than `limit memory` at the call gives it. Memory is the size "
+            "of the sandbox's heap.",
         ),
         "S0804": (
             "instance gave too much output",
-            "The items, keys and names of the instance do not fit into the output area, whose size `limit output` at the call sets.",
+            "The items, keys and names of the instance do not fit into the output area, whose size `limit "
+            "output` at the call sets.",
         ),
         "S0805": (
             "sandboxed code crashed",
-            "The code in the sandbox was stopped by the processor (a bad address, instruction or division) or ended by itself before "
-            "it was done. Code made by this compiler does not do that: a fault of the compiler, or of a foreign image.",
+            "The code in the sandbox was stopped by the processor (a bad address, instruction or division) or "
+            "ended by itself before it was done. Code made by this compiler does not do that: a fault of the "
+            "compiler, or of a foreign image.",
         ),
         "S0806": (
             "sandboxed code tried a forbidden system call",
-            "Code in a sandbox may end itself and nothing else. Code made by this compiler makes no other system call: a fault of the "
-            "compiler, or a foreign image that is broken or hostile.",
+            "Code in a sandbox may end itself and nothing else. Code made by this compiler makes no other "
+            "system call: a fault of the compiler, or a foreign image that is broken or hostile.",
         ),
         "S0807": (
             "sandboxed code left a broken result",
-            "The tables that describe the outputs break the rules of the image interface, so nothing of the result is used.",
+            "The tables that describe the outputs break the rules of the image interface, so nothing of the "
+            "result is used.",
         ),
         "S0808": (
             "sandbox was lost",
-            "The sandbox was killed from outside, twice: by an operator, or by the kernel because the machine ran out of memory.",
+            "The sandbox was killed from outside, twice: by an operator, or by the kernel because the machine "
+            "ran out of memory.",
         ),
         "S0809": (
             "host has nothing left for a sandbox",
-            "A process, a file descriptor or memory could not be had. Lower the number of calls at once, or raise the host's limits.",
+            "A process, a file descriptor or memory could not be had. Lower the number of calls at once, or "
+            "raise the host's limits.",
         ),
         "S0810": (
             "no sandbox on this host",
-            "Untrusted code runs only in a sandbox, which needs Linux on x86-64 with seccomp filters. `dandc doctor` says what is "
-            "missing; nothing is run outside of a sandbox instead.",
+            "Untrusted code runs only in a sandbox, which needs Linux on x86-64 with seccomp filters. `dandc "
+            "doctor` says what is missing; nothing is run outside of a sandbox instead.",
         ),
         "S0811": (
             "not an image",
-            "The file is no static x86-64 executable of the shape that the image interface asks for, so it cannot be loaded.",
+            "The file is no static x86-64 executable of the shape that the image interface asks for, so it "
+            "cannot be loaded.",
         ),
         "S0812": (
             "call was cancelled",
