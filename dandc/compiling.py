@@ -143,7 +143,7 @@ def check_file(path: Path, cache: Cache) -> "tuple[Loaded, Checked]":
     from dandc.loader import ROOT, load
 
     loaded = load(path, grammar_cache=cache.folder)
-    checked = check(loaded.modules, ROOT)
+    checked = check(loaded.modules, ROOT, loaded.diagnostics)
     return loaded, checked
 
 

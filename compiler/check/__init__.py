@@ -1,11 +1,11 @@
 """From syntax trees to a checked program: names, types, cardinalities. The front of this stage is `check`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 from dandc.compiler.check.bodies import check_fn, check_kernel
 from dandc.compiler.check.body import Want
-from dandc.compiler.check.captures import captures, walk
+from dandc.compiler.check.captures import Captures, captures, walk
 from dandc.compiler.check.declare import declare
 from dandc.compiler.check.flows import (
     FAILURE,
@@ -53,26 +53,41 @@ class Checked:
         return any(d.severity == "error" for d in self.diagnostics)
 
 
-def check(modules: Mapping[str, SourceModule], root: str) -> Checked:
-    """Check all that the user's modules declare. `modules` are closed under import and contain `prelude`."""
+def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagnostic] = ()) -> Checked:
+    """Check all that the user's modules declare. `modules` are closed under import and contain `prelude`.
+
+    `syntax` are the parser's diagnostics: the body of an item that holds one has lost statements and is not looked at, so that
+    no mistake is reported for what is not there.
+    """
     sink = Sink()
     world = World(sink, check_fn=check_fn)
     declare(world, dict(modules))
     define_type(world, FAILURE, world.table)
     for name, fn in world.fns.items():
-        if not fn.scope.module.trusted:
+        if not fn.scope.module.trusted and not _holds(fn.item, syntax):
             world.typed_fn(name)
     facts = {}
     for name, kernel in world.kernels.items():
-        if isinstance(kernel.item, tree.FunctionItem):
+        if _holds(kernel.item, syntax):
+            facts[name] = KernelFacts(Captures((), ()), frozenset())
+        elif isinstance(kernel.item, tree.FunctionItem):
             typed = check_kernel(world, kernel)
             world.checked_kernels[name] = typed
             facts[name] = KernelFacts(captures(world, typed), _unkeyed(typed))
     configs, endpoints = _configs(world, root), _endpoints(world, root)
-    graphs = {name: check_composition(world, c, facts, root) for name, c in world.compositions.items()}
+    graphs = {name: check_composition(world, c, facts, root) for name, c in world.compositions.items() if not _holds(c.item, syntax)}
     _check_recursion(world, graphs)
     ordered = tuple(sorted(sink.diagnostics, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
     return Checked(root, world, graphs, world.checked_kernels, facts, configs, endpoints, ordered)
+
+
+def _holds(item: tree.Item, syntax: Sequence[Diagnostic]) -> bool:
+    """Whether one of the parser's diagnostics lies in `item`."""
+    whole = item.span
+    return any(
+        d.span is not None and d.span.file == whole.file and whole.start <= d.span.start < max(whole.end, whole.start + 1)
+        for d in syntax
+    )
 
 
 def _unkeyed(kernel: TKernel) -> frozenset[int]:
@@ -146,7 +161,7 @@ def _check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
             done.update(path)
         elif name not in done:
             for node in graphs[name].nodes:
-                if isinstance(node, CompositionNode):
+                if isinstance(node, CompositionNode) and node.graph in graphs:
                     visit(node.graph, (*path, name))
             done.add(name)
 
