@@ -5,7 +5,9 @@
 
 `run.py` is where to start reading: it takes inputs in (`prepare.py`), interprets the flow graph (`graph.py`) with the
 calls of kernels (`compute.py`, sharded by `shards.py`, placed by `placement.py`) and of drivers (`communicate.py`), and
-`outcome.py` applies policies. Imports neither lark nor llvmlite, and httpx only when a program uses `http`.
+`outcome.py` applies policies. Objects at work have neither equality nor repr, unlike values: every start of the command
+line would pay for making those methods, and a repr of a whole run could show what should not be seen. Imports neither
+lark nor llvmlite, and httpx only when a program uses `http`.
 """
 
 from dandc.isolation import Limits

@@ -35,7 +35,7 @@ class _ShapeError(Exception):
     """Something in the head is not what its annotation says."""
 
 
-@attrs.frozen
+@attrs.frozen(slots=True, eq=False, repr=False)
 class _Codec:
     """How values of one annotation are written to JSON and read from it. `blobs` holds the bytes values."""
 

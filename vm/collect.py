@@ -25,7 +25,7 @@ _FAIL_TEXT_LIMIT = 64 << 10
 _NOT_RUN = 0
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class Columns:
     """Items of one output of one node: keys and names are None where the kernel said none."""
 
@@ -61,7 +61,7 @@ class InstanceFault:
     site: Span | None = None
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class ShardOutput:
     """What one shard gave: items by output, faults and notes by instance, and instances that must run again."""
 

@@ -40,7 +40,7 @@ async def run_communication(
     return outcome.result()
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class _Call:
     """One call at work."""
 

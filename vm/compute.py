@@ -53,7 +53,7 @@ async def run_compute(
     return outcome.result()
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class _Packer:
     """Hands out ranges of instances, sized by what an instance was measured to cost."""
 
@@ -131,7 +131,7 @@ class _Packer:
         return instances * self.context.costs.get(self.kernel.name, 0.0)
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class _Call:
     """One call at work: its workers run shards until no range is left."""
 

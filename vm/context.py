@@ -21,7 +21,7 @@ from dandc.vm.summary import Summary
 _ITEM_TEXT_LIMIT = 200
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class RunContext:
     """One run. `costs` holds the measured microseconds per instance of each kernel."""
 
@@ -38,7 +38,7 @@ class RunContext:
     costs: dict[str, float]
 
 
-@frozen(slots=True)
+@frozen(slots=True, eq=False, repr=False)
 class NodeResult:
     """The output sets of a node in order of declaration, and what `collect` gathered."""
 

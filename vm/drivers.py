@@ -54,7 +54,7 @@ class EndpointAddress:
     url: str
 
 
-@frozen(slots=True)
+@frozen(slots=True, eq=False, repr=False)
 class CallContext:
     """What a driver may know of the run: where it may go, the run's secrets, and the types of values."""
 

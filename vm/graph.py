@@ -52,7 +52,7 @@ async def run_graph(context: RunContext, graph: Graph, inputs: Sequence[ItemSet]
     return outputs
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class _GraphRun:
     context: RunContext
     graph: Graph
@@ -147,7 +147,7 @@ async def _run_composition(
     return outcome.result()
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class _CompositionCall:
     context: RunContext
     node: CompositionNode

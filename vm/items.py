@@ -12,7 +12,7 @@ from attrs import frozen
 Buffer = bytes | memoryview
 
 
-@frozen(slots=True)
+@frozen(slots=True, eq=False, repr=False)
 class ItemSet:
     """Columns of equal length: encoded key (None in keyless sets), name (may be empty), encoded value."""
 

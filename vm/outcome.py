@@ -17,7 +17,7 @@ from dandc.vm.items import Buffer, ItemSet
 from dandc.vm.shards import Plan
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class Outcome:
     """The items and faults of one call so far. `items` are the declared types of its outputs."""
 

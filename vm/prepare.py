@@ -30,7 +30,7 @@ class InputItem:
     key: Any = None
 
 
-@frozen(slots=True)
+@frozen(slots=True, eq=False, repr=False)
 class Prepared:
     """The inputs of a run in order of the graph's ports, encoded configs, endpoints, and the secrets behind handles."""
 
@@ -59,7 +59,7 @@ def prepare(
     return Prepared(sets, encoded, endpoints, intake.secrets)
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class _Intake:
     """Collects mistakes while values are taken in."""
 

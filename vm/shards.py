@@ -18,7 +18,7 @@ class CardinalityError(Exception):
     """A set has more items than its declared type allows: only bytes from outside can do that."""
 
 
-@frozen(slots=True)
+@frozen(slots=True, eq=False, repr=False)
 class Plan:
     """The instances of one call. `count` 0 with `skipped` set: an item that the call needs is absent.
 

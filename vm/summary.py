@@ -6,7 +6,7 @@ from attrs import define, field, frozen
 MAX_NOTES = 10_000
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class Counts:
     """Instances of one node. A failed instance counts as failed whatever its policy made of it."""
 
@@ -28,7 +28,7 @@ class Note:
     text: str
 
 
-@define(slots=True)
+@define(slots=True, eq=False, repr=False)
 class Summary:
     """The counts of all nodes by name (`outer/inner` inside compositions) and the notes, in no promised order."""
 
