@@ -49,7 +49,7 @@ def check_host() -> None:
 
 
 @cache
-def _program() -> int:
+def program() -> int:
     """A sealed memfd with the nucleus, kept for the process's life: every start of one executes it."""
     content = load()
     try:
@@ -71,13 +71,13 @@ class Nucleus:
     def __init__(self) -> None:
         """Starts it; what it says comes over `control`. Raises `Unavailable` or `OSError` (no processes, no memory)."""
         check_host()
-        program = _program()
+        descriptor = program()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo:
             undo.callback(ours.close)
             with theirs, _high(theirs.fileno()) as control, _owner() as owner:
                 actions = [(os.POSIX_SPAWN_DUP2, control, 0), (os.POSIX_SPAWN_DUP2, owner, 1)]
-                self.pid = _spawn(f"/proc/self/fd/{program}", actions)
+                self.pid = _spawn(f"/proc/self/fd/{descriptor}", actions)
             self.pidfd = os.pidfd_open(self.pid)
             ours.setblocking(False)
             self.control = ours

@@ -1,0 +1,129 @@
+"""Limits and crashes: each way to die has its own name, and the pool goes on."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+from machine_code import FINISH, SPIN, call, image, nucleus_pid, run
+
+from dandc.isolation import Limits, Outcome, open_pool
+
+
+def test_wall_time_ends_an_endless_loop() -> None:
+    """The child's own timer fires, close to the limit."""
+    with image(SPIN) as spin:
+        outcome = call(spin, limits=Limits(wall_ms=60))
+
+        assert "limit.wall" == outcome.error
+        assert outcome.wall_us >= 50_000
+
+
+def test_cpu_time_ends_an_endless_loop() -> None:
+    """CPU time is counted apart from wall time."""
+    with image(SPIN) as spin:
+        outcome = call(spin, limits=Limits(cpu_ms=40))
+
+        assert "limit.cpu" == outcome.error
+        assert (outcome.cpu_us or 0) >= 30_000
+
+
+def test_limits_hold_while_the_nucleus_is_stopped() -> None:
+    """The timers are in the child: nobody else has to be awake."""
+
+    async def stopped() -> Outcome:
+        async with open_pool(1) as pool:
+            assert (await pool.run(finish, [], 0, 1)).error is None
+            os.kill(nucleus_pid(pool), signal.SIGSTOP)
+            task = asyncio.create_task(pool.run(spin, [], 0, 1, Limits(wall_ms=50)))
+            while pool._children and not any(child.dead for child in pool._slots.values()):
+                await asyncio.sleep(0.005)
+            os.kill(nucleus_pid(pool), signal.SIGCONT)
+            return await task
+
+    with image(SPIN) as spin, image(FINISH) as finish:
+        assert "limit.wall" == run(stopped()).error
+
+
+CRASHES = {
+    "null": ("movq (%rdx), %rax", "SIGSEGV"),
+    "ud2": ("ud2", "SIGILL"),
+    "int3": ("int3", "SIGTRAP"),
+    "privileged": ("hlt", "SIGSEGV"),
+    "division by zero": ("xorl %ecx, %ecx\ndivl %ecx", "SIGFPE"),
+    "INT_MIN / -1": ("movl $0x80000000, %eax\ncltd\nmovl $-1, %ecx\nidivl %ecx", "SIGFPE"),
+    "stack overflow": ("1: call 1b", "SIGSEGV"),
+    "write to code": ("movb $0, 0x400000", "SIGSEGV"),
+    "jump to data": ("jmp *%rsp", "SIGSEGV"),
+    "heap edge": ("movq 40(%rdi), %rax\naddq 48(%rdi), %rax\nmovb $0, (%rax)", "SIGSEGV"),
+    "before the heap": ("movq 40(%rdi), %rax\nmovb $0, -1(%rax)", "SIGSEGV"),
+    "output edge": ("movq 56(%rdi), %rax\naddq 64(%rdi), %rax\nmovb $0, (%rax)", "SIGSEGV"),
+    "before the control page": ("movb $0, -1(%rdi)", "SIGSEGV"),
+    "after the stack": ("movb $0, (%rsp)", "SIGSEGV"),
+    "noncanonical": ("movabsq $0x8000000000000000, %rax\nmovb (%rax), %al", "SIGSEGV"),
+    "port": ("outb %al, $0x80", "SIGSEGV"),
+}
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_crashes_are_named_by_their_signal(name: str) -> None:
+    """What the processor stops is `sandbox.crash`, with the signal."""
+    text, expected = CRASHES[name]
+    with image(text + FINISH) as crash:
+        outcome = call(crash)
+
+        assert ("sandbox.crash", expected) == (outcome.error, outcome.detail)
+        assert (b"", 0, 0) == (outcome.data, len(outcome.instances), len(outcome.entries))
+
+
+def test_sealed_inputs_cannot_be_written() -> None:
+    """Inputs that calls share are mapped for reading alone."""
+    from dandc.isolation import seal_inputs
+
+    async def write() -> Outcome:
+        async with open_pool(1) as pool:
+            return await pool.run(writer, block, 0, 1)
+
+    with image("movq 24(%rdi), %rax\nmovb $1, (%rax)" + FINISH) as writer, seal_inputs([bytes(5000)]) as block:
+        assert "sandbox.crash" == run(write()).error
+
+
+@pytest.mark.parametrize("status", [0, 1, 7, 255])
+def test_an_end_without_a_finished_state_is_a_crash(status: int) -> None:
+    """Exit codes mean nothing: an image could choose any."""
+    with image(f"movl $60, %eax\nmovl ${status}, %edi\nsyscall") as leaver:
+        outcome = call(leaver)
+
+        assert "sandbox.crash" == outcome.error
+        assert f"status {status} " in outcome.detail
+
+
+def test_records_that_cannot_fit_are_refused_before_anything_runs() -> None:
+    """The output area must hold the instance records at least."""
+    with image(FINISH) as finish:
+        assert "limit.output" == call(finish, limits=Limits(output=4096), last=103).error
+
+
+def test_an_unmappable_size_is_the_hosts_exhaustion() -> None:
+    """What a child cannot map it says on its socket, which no image can write to."""
+
+    async def starve() -> list[str | None]:
+        async with open_pool(1) as pool:
+            big = await pool.run(finish, [], 0, 1, Limits(memory=1 << 38, stack=1 << 29, output=1 << 38))
+            after = await pool.run(finish, [], 0, 1)
+            return [big.error, after.error]
+
+    with image(FINISH) as finish:
+        first, second = run(starve())
+
+    assert first in (None, "host.exhausted")  # a host that promises more than it has maps even that
+    assert second is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"wall_ms": 0}, {"cpu_ms": -1}, {"memory": -1}, {"stack": 0}, {"output": 0}, {"memory": 1 << 60}]
+)
+def test_limits_are_checked(change: dict[str, int]) -> None:
+    """There is no unlimited call."""
+    with pytest.raises(ValueError, match="must be"):
+        Limits(**change)
