@@ -10,12 +10,15 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+import dandc.compiler
+import dandc.lang
+import dandc.stdlib
+import dandc.vm
 from dandc.cache import Cache
 from dandc.compiler.flow import KernelImage, Program
 from dandc.files import read_source
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from dandc.compiler.kir import Kernel
     from dandc.loader import Loaded
 
-ROOMS = ("lang", "compiler", "stdlib", "vm", "dandc")
 _SITE = re.compile(r" @(?:\d+:)?\d+-\d+$|^file \d+ .*$", re.MULTILINE)
 
 
@@ -60,9 +62,8 @@ class CompileError(DiagnosticError):
 def fingerprint() -> str:
     """Changes whenever the compiler does: by version when installed, by files in a working tree."""
     digest = hashlib.sha256()
-    for room in ROOMS:
-        spec = find_spec("dandc" if room == "dandc" else f"dandc.{room}")
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
+    for room in (dandc, dandc.lang, dandc.compiler, dandc.stdlib, dandc.vm):
+        for folder in room.__path__:
             for entry in sorted(_files(folder)):
                 digest.update(entry.encode())
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
@@ -52,6 +51,8 @@ def _reason(error: OSError | ValueError) -> str:
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by a file with `data`, or leave everything as it was; raises OSError."""
+    import tempfile  # a run out of the cache writes nothing
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with open(descriptor, "wb") as file:

@@ -1,6 +1,7 @@
 """The subcommands: each module has `HELP`, `arguments(parser)` and `main(options) -> int`."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--diagnostics", choices=("text", "json"), default="text", help="how mistakes are shown")
     module.arguments(parser)
     options = parser.parse_args(arguments)
+    gc.freeze()
+    gc.enable()
     reporter = Reporter(options.diagnostics)
     try:
         status: int = module.main(options, reporter)

@@ -1,7 +1,7 @@
 """Where subcommands show diagnostics: standard error, in colour on a terminal, or JSON lines."""
 
 import os
-import shutil
+
 import sys
 from collections.abc import Iterable
 
@@ -31,6 +31,8 @@ class Reporter:
         if self.form == "json":
             text = render_json(found, self.sources)
         else:
+            import shutil
+
             width = min(shutil.get_terminal_size((100, 24)).columns, 120)
             text = render_terminal(found, self.sources, width=width, colour=wants_colour())
         sys.stderr.write(text if text.endswith("\n") else text + "\n")

@@ -7,9 +7,7 @@ no file is ever half-written and a run that fails leaves nothing.
 import json
 import os
 import re
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +81,8 @@ def _visible(text: str) -> str:
 
 def check_folder(folder: Path) -> None:
     """Make the output folder, or raise `DiagnosticError` (U0906) before anything runs."""
+    import tempfile
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = tempfile.mkdtemp(dir=folder, prefix=".dandc-")
@@ -98,6 +98,9 @@ def _unwritable(folder: Path, error: OSError) -> DiagnosticError:
 
 def write_folder(folder: Path, program: Program, graph: Graph, result: RunResult) -> None:
     """One item becomes `NAME` (text and bytes) or `NAME.json`, a set the folder `NAME` with a file an item."""
+    import shutil
+    import tempfile
+
     try:
         staging = Path(tempfile.mkdtemp(dir=folder, prefix=".dandc-"))
     except OSError as error:
