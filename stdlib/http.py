@@ -172,7 +172,7 @@ def _checked_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], .
 
 
 def _header_text(value: str) -> bool:
-    return all(c >= " " and c != "\x7f" or c == "\t" for c in value)
+    return all((c >= " " and c != "\x7f") or c == "\t" for c in value)
 
 
 def _with_bearer(
@@ -194,7 +194,7 @@ def _redirected(request: _Request, status: int, location: str, allowed: Sequence
     except AddressError as error:
         raise DriverFailureError("http.forbidden", f"{request!r} redirects: {error}") from None
     method, body, headers = request.method, request.body, request.headers
-    if status == 303 and method != "HEAD" or status in (301, 302) and method == "POST":
+    if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body = "GET", b""
         headers = tuple(h for h in headers if not h[0].lower().startswith("content-"))
     if address.origin != request.address.origin:

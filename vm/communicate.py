@@ -18,11 +18,11 @@ from dandc.compiler.types import Type, TypeTable
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.drivers import Driver, DriverFailureError, OutputItem
-from dandc.vm.items import ItemSet
+from dandc.vm.items import ItemSet, total_bytes
 from dandc.vm.outcome import Outcome
 from dandc.vm.secrets import UnknownSecretError
 from dandc.vm.shards import Plan
-from dandc.vm.tasks import for_each
+from dandc.vm.tasks import for_each, off_loop
 
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 5.0
@@ -53,21 +53,19 @@ class _Call:
     async def instance(self, number: int) -> None:
         """Run one instance to its items or to a fault."""
         try:
-            arguments = self._arguments(number)
+            arguments = await self._arguments(number)
             outputs = await self._attempts(arguments)
         except _FaultError as error:
             self.outcome.fail(number, error.code, error.message, attempts=error.attempts)
             return
         types = self.context.program.types
         for columns, declared, items in zip(self.outcome.columns, self.node.declared, outputs, strict=True):
-            columns.extend(_encode_items(declared, items, number, types))
+            columns.extend(await off_loop(_weight(items), _encode_items, declared, items, number, types))
 
-    def _arguments(self, number: int) -> tuple[object, ...]:
+    async def _arguments(self, number: int) -> tuple[object, ...]:
         sets = self.plan.items(number, number + 1)
-        return tuple(
-            _decode_argument(param, items, self.context.program.types)
-            for param, items in zip(self.node.params, sets, strict=True)
-        )
+        types = self.context.program.types
+        return await off_loop(sum(map(total_bytes, sets)), _decode_arguments, self.node.params, sets, types)
 
     async def _attempts(self, arguments: tuple[object, ...]) -> tuple[Sequence[OutputItem], ...]:
         policies = self.node.policies
@@ -120,8 +118,19 @@ def may_retry(policies: Policies, failure: DriverFailureError) -> bool:
 def backoff_s(attempt: int, retry_after: float | None = None) -> float:
     """Seconds to wait after attempt number `attempt`: doubling, with jitter, and as long as the service asked."""
     ceiling = min(_BACKOFF_MOST_S, _BACKOFF_FIRST_S * 2 ** min(attempt - 1, 30))
-    pause = random.uniform(ceiling / 2, ceiling)
+    pause = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, hides nothing
     return max(pause, min(retry_after or 0.0, _RETRY_AFTER_MOST_S))
+
+
+def _weight(value: object) -> int:
+    """About how many bytes a neutral value takes."""
+    if isinstance(value, bytes | str):
+        return len(value)
+    return sum(map(_weight, value)) if isinstance(value, tuple | list) else 8
+
+
+def _decode_arguments(params: Sequence[ParamDecl], sets: Sequence[ItemSet], types: TypeTable) -> tuple[object, ...]:
+    return tuple(_decode_argument(param, items, types) for param, items in zip(params, sets, strict=True))
 
 
 def _decode_argument(param: ParamDecl, items: ItemSet, types: TypeTable) -> object:

@@ -9,7 +9,6 @@ it is cut in half until the guilty instance stands alone. Must never pack across
 from collections.abc import Sequence
 from itertools import accumulate
 
-import anyio.to_thread
 from attrs import define, evolve, field
 
 from dandc.compiler.flow import ComputeNode, KernelImage
@@ -25,7 +24,7 @@ from dandc.vm.outcome import Outcome
 from dandc.vm.placement import Placement
 from dandc.vm.shards import Plan
 from dandc.vm.summary import Note
-from dandc.vm.tasks import together
+from dandc.vm.tasks import off_loop, together
 
 _TARGET_US = 2_000.0
 _MAX_PACK = 1 << 15
@@ -34,8 +33,6 @@ _MAX_PACK_BYTES = 8 << 20
 # its instances: or one endless loop would cost its whole time-out at every halving.
 _PATIENCE = 20
 _LEAST_PATIENCE_MS = 100.0
-# Above this, blocks are put together in a worker thread.
-_OFF_LOOP_BYTES = 1 << 20
 _NOBODYS_FAULT = ("host.", "image.", "sandbox.unavailable")
 
 
@@ -169,10 +166,7 @@ class _Call:
 
     async def _place(self, first: int, last: int, limits: Limits) -> Ended:
         sets, rows = self.plan.items(first, last), self.plan.rows(first, last)
-        if sum(map(block_bytes, sets)) > _OFF_LOOP_BYTES:
-            block = await anyio.to_thread.run_sync(build_block, sets, rows, last - first)
-        else:
-            block = build_block(sets, rows, last - first)
+        block = await off_loop(sum(map(block_bytes, sets)), build_block, sets, rows, last - first)
         background = self.packer.expected_us(last - first) > _TARGET_US
         return await self.placement.run_shard(self.kernel, block, 0, last - first, limits, background=background)
 

@@ -45,6 +45,7 @@ _CODES: Mapping[str, str] = {
     "host.exhausted": "S0809",
     "sandbox.unavailable": "S0810",
     "image.invalid": "S0811",
+    "cancelled": "S0812",
 }
 
 

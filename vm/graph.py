@@ -174,7 +174,6 @@ class _CompositionCall:
         """The outputs of one run, or None when its time is over."""
         inputs = self.plan.items(number, number + 1)
         timeout_ms = self.node.policies.timeout_ms
-        outputs = None
         with anyio.move_on_after(timeout_ms / 1000 if timeout_ms else float("inf")):
-            outputs = await run_graph(self.context, self.graph, inputs, f"{self.outcome.name}/")
-        return outputs
+            return await run_graph(self.context, self.graph, inputs, f"{self.outcome.name}/")
+        return None

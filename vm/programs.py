@@ -64,6 +64,8 @@ def _graph_mistakes(program: Program, graph: Graph) -> Iterator[str]:
             yield f"{where} shards several arguments"
         if any(arg.shard not in _SHARDS for arg in node.args) or node.policies.on_failure not in _ON_FAILURE:
             yield f"{where} has a policy or sharding of no known kind"
+        if node.policies.retry and not isinstance(node, CommunicationNode):
+            yield f"{where} retries what is no communication"
         if node.policies.on_failure == "value" and len(node.outputs) != 1:
             yield f"{where} gives failures as values of several outputs"
         if any(flow.card not in _CARDS for flow in node.outputs):

@@ -21,13 +21,14 @@ from dandc.vm.context import RunContext
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
 from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
 from dandc.vm.graph import run_graph
-from dandc.vm.items import ItemSet
+from dandc.vm.items import ItemSet, total_bytes
 from dandc.vm.limits import RunLimits
 from dandc.vm.local import open_local
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.programs import reachable_graphs
 from dandc.vm.summary import Note, Summary
+from dandc.vm.tasks import off_loop
 
 _CLOSE_S = 2.0
 
@@ -81,7 +82,7 @@ async def run(
             sets = await run_graph(context, chosen, prepared.inputs)
         except NodeFailedError as error:
             raise RunError(diagnose(error.fault), fault=error.fault) from None
-    return _result(program, chosen, sets, summary)
+    return await off_loop(sum(map(total_bytes, sets)), _result, program, chosen, sets, summary)
 
 
 def _context(

@@ -7,6 +7,7 @@ checker refuses more.
 
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -61,7 +62,7 @@ class Plan:
             base = starts[0]
             stride = len(row)
             rows[2 * self.sharded :: stride] = array("I", [start - base for start in starts[:-1]])
-            counts = [end - start for start, end in zip(starts, starts[1:], strict=False)]
+            counts = [end - start for start, end in pairwise(starts)]
             rows[2 * self.sharded + 1 :: stride] = array("I", counts)
         return rows
 

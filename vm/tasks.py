@@ -1,14 +1,29 @@
-"""Runs many small calls with few tasks: workers that pull numbers, not a task a number.
+"""How work meets the event loop: many small calls with few tasks, and big copies beside the loop.
 
 The first call that raises `NodeFailedError` cancels the others; it is raised when they have ended, and not inside an
 exception group, because it is an expected outcome.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar, TypeVarTuple
 
 import anyio
+import anyio.to_thread
 
 from dandc.vm.failures import NodeFailedError
+
+# Work on more bytes than this would keep the event loop from everything else for a millisecond or more.
+_OFF_LOOP_BYTES = 1 << 20
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+
+async def off_loop(size: int, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """The result of `work`, which touches `size` bytes: done here if they are few, else in a worker thread."""
+    if size <= _OFF_LOOP_BYTES:
+        return work(*arguments)
+    return await anyio.to_thread.run_sync(work, *arguments)
 
 
 async def for_each(count: int, workers: int, call: Callable[[int], Awaitable[None]]) -> None:

@@ -60,9 +60,10 @@ def whole() -> Program:
     flows = (FlowType("many", STR, Array(Array(F64))), FlowType("optional", None, UNIT))
     span = Span("mäin.dnd", 3, 7)
     args = (ArgBinding(InputSource(0), "one", True), ArgBinding(ConfigSource("c"), "all", False))
+    plain = Policies(0, (), 2000, "collect")
     policies = Policies(3, ("429", "5xx"), 2000, "collect")
     nodes = (
-        ComputeNode("f", "main.f", args, flows, policies, span),
+        ComputeNode("f", "main.f", args, flows, plain, span),
         CommunicationNode(
             "g",
             "http",
@@ -182,6 +183,7 @@ def test_programs_whose_parts_do_not_fit_are_refused() -> None:
         change(nodes=(nodes[1], nodes[0], nodes[2])),
         change(nodes=(evolve(nodes[0], args=()), *nodes[1:])),
         change(nodes=(evolve(nodes[0], policies=Policies(on_failure="shrug")), *nodes[1:])),
+        change(nodes=(evolve(nodes[0], policies=Policies(retry=1)), *nodes[1:])),
         change(nodes=(evolve(nodes[0], policies=Policies(on_failure="value")), *nodes[1:])),
         change(nodes=(*nodes[:2], evolve(nodes[2], graph="main"))),
         change(nodes=(*nodes[:2], evolve(nodes[2], args=(ArgBinding(NodeSource(2, 0), "one", False),)))),
