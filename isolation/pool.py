@@ -53,6 +53,10 @@ class Lost(Exception):
     """The nucleus died before it had a child for a call."""
 
 
+class Unsent(Exception):
+    """A child was dead before it got its order."""
+
+
 class _Child:
     """A forked child: ready, running, or dead with somebody still interested."""
 
@@ -133,10 +137,19 @@ class Pool:
             return Outcome("limit.output", "the instance records alone need more than the limit")
         if image.fd < 0 or (isinstance(inputs, Block) and inputs.fd < 0):
             raise ValueError("the image or the input block is closed")
-        outcome = await self._attempt(image, inputs, first, last, limits, background)
+        outcome = await self._until_sent(image, inputs, first, last, limits, background)
         if outcome.error == "sandbox.lost" and not self._closed:
-            outcome = await self._attempt(image, inputs, first, last, limits, background)
+            outcome = await self._until_sent(image, inputs, first, last, limits, background)
         return outcome
+
+    async def _until_sent(
+        self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
+    ) -> Outcome:
+        """A child that was dead before it got its order costs no retry: no image can have feigned that."""
+        for _ in range(protocol.MAX_CHILDREN):
+            with contextlib.suppress(Unsent):
+                return await self._attempt(image, inputs, first, last, limits, low)
+        return Outcome("sandbox.lost", "children die before they are used")
 
     async def _attempt(self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool) -> Outcome:
         try:
@@ -169,7 +182,7 @@ class Pool:
     async def _start(
         self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
     ) -> Call:
-        """Fills the child's memory and sends it off. A child that is dead already shows at its end-of-file."""
+        """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already."""
         rights = array("i", (image.fd,))
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
@@ -181,8 +194,10 @@ class Pool:
             if size > layout.SMALL:
                 await self._copy_in(child, inputs, call.areas.window_length, size)
         os.pwrite(child.memory, call.head, 0)
-        with contextlib.suppress(BrokenPipeError, ConnectionError):
+        try:
             child.socket.sendmsg((call.order,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, rights),), _FLAGS)
+        except ConnectionError:
+            raise Unsent from None
         return call
 
     async def _copy_in(
@@ -476,7 +491,7 @@ class Pool:
     def _send(self, orders: bytes) -> None:
         if self._nucleus is None:
             return
-        with contextlib.suppress(BrokenPipeError, ConnectionError):  # its end is heard elsewhere
+        with contextlib.suppress(ConnectionError):  # its end is heard elsewhere
             self._nucleus.control.send(orders, _FLAGS)
 
     def _want(self, children: int) -> None:

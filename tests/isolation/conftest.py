@@ -1,4 +1,4 @@
-"""Makes the helpers beside the tests importable in every import mode, and says what each test may leave behind: nothing."""
+"""Makes the helpers beside the tests importable in every import mode, and lets no test leave anything behind."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Hand-written machine code as images: a compiler that never makes a system call proves nothing about the wall behind it.
+"""Hand-written machine code as images: a compiler that makes no system call proves nothing about the wall behind.
 
 Assembly text goes through LLVM's own assembler into a bare ELF file; nothing of dandc's compiler takes part.
 """

@@ -93,7 +93,7 @@ def test_every_register_is_clear_at_entry() -> None:
 
 
 def test_memory_of_an_earlier_call_is_not_visible() -> None:
-    """Heap, stack and output area begin zeroed, whatever ran in this pool before (the image's entry stands below rsp)."""
+    """Heap, stack and output area begin zeroed, whatever ran before (but the entry stands below rsp)."""
     fill = """
         movq %rdi, %r9
         movq 40(%rdi), %rdi

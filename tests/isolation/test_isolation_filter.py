@@ -11,7 +11,10 @@ from machine_code import FINISH, SPIN, TRAMPOLINE, assemble, call, elf, image, n
 from dandc.isolation import Outcome, load_image, open_pool
 
 EXITS = {60, 231}
-UPROBES = {335, 336}  # newer kernels exempt these from every filter, and refuse them outside of a trampoline of their own
+UPROBES = {
+    335,
+    336,
+}  # newer kernels exempt these from every filter, and refuse them outside of a trampoline of their own
 
 
 def forged(number: int, instruction: bytes = b"\x0f\x05") -> bytes:

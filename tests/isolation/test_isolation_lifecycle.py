@@ -1,0 +1,381 @@
+"""Deaths, cancellation and ends: whatever happens, the right call is told, the pool goes on, and nothing is left."""
+
+import asyncio
+import gc
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from machine_code import FINISH, SPIN, image, nucleus_pid, run
+
+from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool
+
+
+def kin(pid: int) -> list[int]:
+    """Living children of a process."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def until_running(pool: Pool, tasks: int = 1) -> None:
+    """Until so many calls have been sent off."""
+    while sum(child.ended is not None and not child.dead for child in pool._slots.values()) < tasks:
+        await asyncio.sleep(0.001)
+
+
+def taken(pool: Pool) -> list[tuple[int, int]]:
+    return [key for key, child in pool._slots.items() if child.taken]
+
+
+def test_a_nucleus_killed_between_calls_is_replaced() -> None:
+    """The next call starts another one and does not know."""
+
+    async def calls() -> list[str | None]:
+        async with open_pool(2) as pool:
+            errors = []
+            for _ in range(3):
+                errors.append((await pool.run(finish, [], 0, 1)).error)
+                os.kill(nucleus_pid(pool), signal.SIGKILL)
+            return errors
+
+    with image(FINISH) as finish:
+        assert [None] * 3 == run(calls())
+
+
+def test_a_nucleus_killed_during_calls_costs_one_retry() -> None:
+    """Running calls end as lost, are tried once more on a fresh nucleus, and hit their own limits there."""
+
+    async def calls() -> tuple[list[str | None], bool]:
+        async with open_pool(4) as pool:
+            tasks = [asyncio.create_task(pool.run(spin, [], 0, 1, Limits(wall_ms=150))) for _ in range(4)]
+            await until_running(pool, 4)
+            first = nucleus_pid(pool)
+            os.kill(first, signal.SIGKILL)
+            outcomes = await asyncio.gather(*tasks)
+            return [outcome.error for outcome in outcomes], first != nucleus_pid(pool)
+
+    with image(SPIN) as spin:
+        assert (["limit.wall"] * 4, True) == run(calls())
+
+
+def test_a_call_lost_twice_is_lost() -> None:
+    """An image can feign it, so nothing is tried a third time."""
+
+    async def calls() -> Outcome:
+        async with open_pool(1) as pool:
+            task = asyncio.create_task(pool.run(spin, [], 0, 1))
+            for _ in range(2):
+                await until_running(pool)
+                os.kill(nucleus_pid(pool), signal.SIGKILL)
+                while any(not child.dead for child in pool._slots.values()):
+                    await asyncio.sleep(0.001)
+            return await task
+
+    with image(SPIN) as spin:
+        assert "sandbox.lost" == run(calls()).error
+
+
+def test_a_killed_ready_child_is_replaced() -> None:
+    """Children that are killed while they wait cost no call anything but time."""
+
+    async def calls() -> list[str | None]:
+        async with open_pool(3) as pool:
+            await pool.run(finish, [], 0, 1)
+            await asyncio.sleep(0)
+            first = kin(nucleus_pid(pool))
+            for pid in sorted(first)[1:]:  # the lowest may be the namespace's first process
+                os.kill(pid, signal.SIGKILL)
+            return [(await pool.run(finish, [], 0, 1)).error for _ in range(10)]
+
+    with image(FINISH) as finish:
+        assert [None] * 10 == run(calls())
+
+
+def test_killing_the_namespaces_first_process_costs_a_nucleus() -> None:
+    """Without it the kernel forks nothing more there: the pool starts over."""
+
+    async def calls() -> list[str | None]:
+        async with open_pool(2) as pool:
+            if not pool.layers & 4:
+                pytest.skip("this host gives no pid namespace")
+            await pool.run(finish, [], 0, 1)
+            os.kill(min(kin(nucleus_pid(pool))), signal.SIGKILL)
+            return [(await pool.run(finish, [], 0, 1)).error for _ in range(8)]
+
+    with image(FINISH) as finish:
+        errors = run(calls())
+
+    assert None is errors[-1]
+    assert set(errors) <= {None, "host.exhausted", "sandbox.lost"}
+
+
+def test_cancelling_a_call_kills_its_child_alone() -> None:
+    """The sibling runs on to its own end."""
+
+    async def calls() -> tuple[Outcome, int]:
+        async with open_pool(4) as pool:
+            cancelled = asyncio.create_task(pool.run(spin, [], 0, 1))
+            sibling = asyncio.create_task(pool.run(spin, [], 0, 1, Limits(wall_ms=120)))
+            await until_running(pool, 2)
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+            outcome = await sibling
+            while taken(pool):
+                await asyncio.sleep(0.001)
+            return outcome, pool._running
+
+    with image(SPIN) as spin:
+        outcome, running = run(calls())
+
+    assert "limit.wall" == outcome.error
+    assert 0 == running
+
+
+def test_a_cancel_scope_of_anyio_is_obeyed() -> None:
+    """A deadline ends the call at once, in the middle of a large copy too, and the pool is whole."""
+
+    async def calls() -> list[str | None]:
+        async with open_pool(2) as pool:
+            for inputs in ([], [bytes(30 << 20)]):
+                with anyio.move_on_after(0.05) as scope:
+                    await pool.run(spin, inputs, 0, 1)
+                assert scope.cancelled_caught
+            return [(await pool.run(finish, [], 0, 1)).error for _ in range(8)]
+
+    with image(SPIN) as spin, image(FINISH) as finish:
+        assert [None] * 8 == run(calls())
+
+
+def test_a_pool_closed_within_a_cancelled_scope_leaves_nothing() -> None:
+    """Closing is shielded: the fixture of this folder looks for what is left."""
+
+    async def calls() -> bool:
+        with anyio.CancelScope() as scope:
+            async with open_pool(4) as pool:
+                task = asyncio.create_task(pool.run(spin, [], 0, 1))
+                await until_running(pool)
+                scope.cancel()
+                await asyncio.sleep(10)
+        return (await task).error == "cancelled"
+
+    with image(SPIN) as spin:
+        assert run(calls())
+
+
+def test_a_waiting_call_can_be_cancelled() -> None:
+    """It leaves the queue, and those behind it move up."""
+
+    async def calls() -> list[str | None]:
+        async with open_pool(1) as pool:
+            first = asyncio.create_task(pool.run(spin, [], 0, 1, Limits(wall_ms=80)))
+            await until_running(pool)
+            waiting = asyncio.create_task(pool.run(finish, [], 0, 1))
+            behind = asyncio.create_task(pool.run(finish, [], 0, 1))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            return [(await first).error, (await behind).error]
+
+    with image(SPIN) as spin, image(FINISH) as finish:
+        assert ["limit.wall", None] == run(calls())
+
+
+def test_a_closed_pool_and_a_closed_image_refuse() -> None:
+    """Both say so instead of running anything."""
+
+    async def calls() -> Outcome:
+        async with open_pool(1) as pool:
+            with pytest.raises(ValueError, match="closed"):
+                await pool.run(closed, [], 0, 1)
+        return await pool.run(finish, [], 0, 1)
+
+    closed = image(FINISH)
+    closed.close()
+    with image(FINISH) as finish:
+        assert "cancelled" == run(calls()).error
+
+
+def test_an_idle_pool_keeps_no_children_and_wakes_again() -> None:
+    """After the idle time only the nucleus is left; the next call finds children again."""
+
+    async def calls() -> tuple[list[int], str | None]:
+        async with open_pool(4, idle_s=0.02) as pool:
+            await pool.run(finish, [], 0, 1)
+            while len(kin(nucleus_pid(pool))) > 1:
+                await asyncio.sleep(0.005)
+            left = kin(nucleus_pid(pool))
+            return left, (await pool.run(finish, [], 0, 1)).error
+
+    with image(FINISH) as finish:
+        left, error = run(calls())
+
+    assert len(left) <= 1  # the namespace's first process
+    assert error is None
+
+
+def usage(pool: Pool) -> tuple[int, int, int]:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), len(kin(nucleus_pid(pool))), len(pool._slots)
+
+
+def test_two_thousand_calls_leave_no_growth() -> None:
+    """Descriptors, processes and the pool's own books are after 2,000 calls, a third of them killed, what they were."""
+
+    async def batch(pool: Pool, count: int) -> None:
+        async def worker() -> None:
+            for number in range(count // 8):
+                await pool.run((finish, crash, spin)[number % 3], [], 0, 1, Limits(wall_ms=2))
+
+        await asyncio.gather(*(worker() for _ in range(8)))
+        while len(pool._ready) < 10 or pool._litter or pool._reaps or len(pool._slots) > 10:
+            await asyncio.sleep(0.001)
+
+    async def calls() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        async with open_pool(8) as pool:
+            await batch(pool, 80)
+            before = usage(pool)
+            await batch(pool, 2000)
+            return before, usage(pool)
+
+    with image(FINISH) as finish, image("ud2") as crash, image(SPIN) as spin:
+        before, after = run(calls())
+
+    assert before == after
+
+
+OWNER = """
+import asyncio, os, sys
+sys.path.insert(0, sys.argv[1])
+from machine_code import SPIN, image, nucleus_pid
+from dandc.isolation import open_pool
+
+async def main():
+    async with open_pool(3) as pool:
+        tasks = [asyncio.create_task(pool.run(image(SPIN), [], 0, 1)) for _ in range(2)]
+        while sum(child.ended is not None for child in pool._slots.values()) < 2:
+            await asyncio.sleep(0.001)
+        pid = nucleus_pid(pool)
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            print(pid, file.read(), flush=True)
+        await asyncio.gather(*tasks)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_owners_death_leaves_no_orphan(how: int) -> None:
+    """Killed in any way, an owner takes nucleus and children with it: by its pidfd, and by the kernel."""
+    folder = str(Path(__file__).parent)
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as owner:
+        try:
+            assert owner.stdout is not None
+            pids = [int(word) for word in owner.stdout.readline().split()]
+            watched = [os.pidfd_open(pid) for pid in pids]
+            owner.send_signal(how)
+            poller = select.poll()
+            for descriptor in watched:
+                poller.register(descriptor, select.POLLIN)
+            alive = set(watched)
+            while alive:
+                ended = poller.poll(10_000)
+                assert ended, "somebody outlived the owner"
+                for descriptor, _ in ended:
+                    poller.unregister(descriptor)
+                    alive.discard(descriptor)
+        finally:
+            owner.kill()
+        for descriptor in watched:
+            os.close(descriptor)
+    assert len(pids) >= 4
+
+
+def in_a_fork(prepare: str, image_bytes: Image) -> str:
+    """Runs one good and one forbidden call in a forked copy of this process after `prepare`; what it found out."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = "died"
+        try:
+            nucleus.program.cache_clear()
+            said = {"user": as_user, "files": without_files}[prepare](image_bytes)
+        except BaseException as error:
+            said = repr(error)
+        finally:
+            os.write(writing, said.encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return said
+
+
+def as_user(finish: Image) -> str:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+
+    async def calls() -> str:
+        async with open_pool(2) as pool:
+            good, bad = await pool.run(finish, [], 0, 1), await pool.run(image("movl $39, %eax\nsyscall"), [], 0, 1)
+            return f"{good.error} {bad.error}"
+
+    return run(calls())
+
+
+def without_files(finish: Image) -> str:
+    import resource
+
+    async def calls() -> str:
+        async with open_pool(8) as pool:
+            while len(pool._ready) < 10:
+                await asyncio.sleep(0.001)
+            lowest = min(min(child.socket.fileno(), child.memory) for child in pool._ready)
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, most))
+            errors = {(await pool.run(finish, [], 0, 1)).error for _ in range(30)}
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            last = await pool.run(finish, [], 0, 1)
+            return f"{errors <= {None, 'host.exhausted'}} {'host.exhausted' in errors} {last.error}"
+
+    return run(calls())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="this test gives root away")
+def test_an_ordinary_user_has_the_same_walls() -> None:
+    """Nothing of the filter needs privileges."""
+    with image(FINISH) as finish:
+        assert "None sandbox.forbidden" == in_a_fork("user", finish)
+
+
+def test_running_out_of_descriptors_is_the_hosts_exhaustion() -> None:
+    """Calls fail with a name while there are none, and succeed again afterwards."""
+    with image(FINISH) as finish:
+        assert "True True None" == in_a_fork("files", finish)
+
+
+def test_another_nucleus_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One flipped bit, a missing file, or another machine: unavailable, by name."""
+    content = nucleus.load()
+    folder = Path(nucleus.__file__).parent
+    (tmp_path / "nucleus.sha256").write_text((folder / "nucleus.sha256").read_text())
+    monkeypatch.setattr(nucleus.resources, "files", lambda _: tmp_path)
+    with pytest.raises(Unavailable, match="not installed"):
+        nucleus.load()
+    (tmp_path / "nucleus.elf").write_bytes(content[:-1] + b"\1")
+    with pytest.raises(Unavailable, match="pins"):
+        nucleus.load()
+    monkeypatch.setattr(nucleus.platform, "machine", lambda: "aarch64")
+    with pytest.raises(Unavailable, match="aarch64"):
+        nucleus.check_host()
