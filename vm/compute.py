@@ -9,6 +9,7 @@ it is cut in half until the guilty instance stands alone. Must never pack across
 from collections.abc import Sequence
 from itertools import accumulate
 
+import anyio
 from attrs import define, evolve, field
 
 from dandc.compiler.flow import ComputeNode, KernelImage
@@ -42,24 +43,29 @@ async def run_compute(
     """The outputs of all instances; raises `NodeFailedError` for a fault that the call's policy does not take."""
     kernel = context.program.kernels[node.kernel]
     assert context.placement is not None
-    packer = _Packer(context, kernel, plan)
+    packer = _Packer(context.costs, kernel, plan)
     outcome = Outcome(context, node, tuple(output.item for output in kernel.outputs), plan, path, key_type)
     call = _Call(context, context.placement, node, kernel, plan, packer, outcome)
     if plan.count:
-        await together([call.work] * min(packer.shards_expected(), context.limits.sandboxes))
+        await together([call.work] * min(plan.count, context.limits.sandboxes))
     return outcome.result()
 
 
 @define(slots=True, eq=False, repr=False)
 class _Packer:
-    """Hands out ranges of instances, sized by what an instance was measured to cost."""
+    """Hands out ranges of instances, sized by what an instance was measured to cost.
 
-    context: RunContext
+    `costs` are microseconds an instance by kernel, shared by the calls of a run. `running` counts ranges that are out.
+    """
+
+    costs: dict[str, float]
     kernel: KernelImage
     plan: Plan
     next_first: int = 0
     most: int = _MAX_PACK
+    running: int = 0
     again: list[tuple[int, int]] = field(factory=list)
+    changed: anyio.Event = field(factory=anyio.Event)
     offsets: Sequence[int] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -67,23 +73,28 @@ class _Packer:
             items = self.plan.params[self.plan.sharded]
             self.offsets = [0, *accumulate(map(len, items.values))]
 
-    def shards_expected(self) -> int:
-        """About how many shards the call makes; many while the cost is unknown."""
-        cost = self.context.costs.get(self.kernel.name)
-        return self.plan.count if cost is None else 1 + int(self.plan.count * cost / _TARGET_US)
-
-    def take(self) -> tuple[int, int] | None:
-        """The next range to run: one that must run again before a new one."""
+    async def take(self) -> tuple[int, int] | None:
+        """The next range to run, one that must run again before a new one; None when all have ended well."""
+        while not self.again and self.next_first >= self.plan.count:
+            if not self.running:
+                return None
+            # A range that is out may come back in halves, and they should not wait for each other.
+            await self.changed.wait()
+        self.running += 1
         if self.again:
             return self.again.pop()
         first = self.next_first
-        if first >= self.plan.count:
-            return None
         self.next_first = min(self.plan.count, first + self._size(first))
         return first, self.next_first
 
+    def ended(self) -> None:
+        """A range that was taken has ended, and what must run again is known."""
+        self.running -= 1
+        self.changed.set()
+        self.changed = anyio.Event()
+
     def _size(self, first: int) -> int:
-        cost = self.context.costs.get(self.kernel.name)
+        cost = self.costs.get(self.kernel.name)
         if cost is None:
             return 1
         size = max(1, min(self.most, int(_TARGET_US / max(cost, 0.01))))
@@ -114,10 +125,14 @@ class _Packer:
                 start = end
 
     def measured(self, instances: int, taken_us: float) -> None:
-        """Learn from a shard that ended well: half of the estimate is the newest measurement."""
+        """Learn from a shard: half of the estimate is the newest measurement."""
         cost = taken_us / instances
-        known = self.context.costs.get(self.kernel.name)
-        self.context.costs[self.kernel.name] = cost if known is None else (known + cost) / 2
+        known = self.costs.get(self.kernel.name)
+        self.costs[self.kernel.name] = cost if known is None else (known + cost) / 2
+
+    def underestimated(self, instances: int, taken_us: float) -> None:
+        """Learn from a shard that was stopped: an instance costs at least its part of the time."""
+        self.costs[self.kernel.name] = max(self.costs.get(self.kernel.name, 0.0), taken_us / instances)
 
     def patience_ms(self, instances: int) -> float:
         """How long a packed shard may take before it is bisected."""
@@ -125,7 +140,7 @@ class _Packer:
 
     def expected_us(self, instances: int) -> float:
         """What so many instances are expected to take; 0 while nothing is known."""
-        return instances * self.context.costs.get(self.kernel.name, 0.0)
+        return instances * self.costs.get(self.kernel.name, 0.0)
 
 
 @define(slots=True, eq=False, repr=False)
@@ -142,8 +157,9 @@ class _Call:
 
     async def work(self) -> None:
         """Run ranges until there are none."""
-        while (span := self.packer.take()) is not None:
+        while (span := await self.packer.take()) is not None:
             await self._run(*span)
+            self.packer.ended()
 
     async def _run(self, first: int, last: int) -> None:
         limits = self._limits(last - first)
@@ -182,6 +198,8 @@ class _Call:
     def _failed_shard(self, first: int, last: int, result: Ended) -> None:
         """A shard that left nothing to believe: halve it, or blame its only instance."""
         error = result.error or ""
+        if error in ("limit.wall", "limit.cpu"):
+            self.packer.underestimated(last - first, result.wall_us)
         # Bisecting finds a guilty instance; trouble of the host or with the image has none.
         if last - first > 1 and not error.startswith(_NOBODYS_FAULT):
             self.packer.split(first, last)

@@ -20,6 +20,7 @@ from dandc.compiler.flow import (
     EndpointSource,
     FlowNode,
     Graph,
+    GraphOutput,
     InputSource,
     NodeSource,
     Source,
@@ -47,9 +48,17 @@ async def run_graph(context: RunContext, graph: Graph, inputs: Sequence[ItemSet]
     outputs = [run.source(output.source) for output in graph.outputs]
     for output, items in zip(graph.outputs, outputs, strict=True):
         if output.type.card == "one" and not len(items):
-            message = f"the output `{output.name}` was promised and nothing came"
-            raise NodeFailedError(Fault("value.absent", message, path + graph.name, NOWHERE))
+            raise NodeFailedError(_absent(graph, output, path))
     return outputs
+
+
+def _absent(graph: Graph, output: GraphOutput, path: str) -> Fault:
+    """A promised output whose node was skipped, or skipped its failure."""
+    message = f"the output `{output.name}` was promised, and nothing came"
+    if isinstance(output.source, NodeSource):
+        node = graph.nodes[output.source.node]
+        return Fault("value.absent", message, path + node.name, node.span)
+    return Fault("value.absent", message, path + graph.name, NOWHERE)
 
 
 @define(slots=True, eq=False, repr=False)

@@ -4,11 +4,12 @@ from typing import Any
 
 import anyio
 import pytest
+from attrs import evolve
 
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import FlowType
 from dandc.compiler.types import I64, STR, Named, Result
-from dandc.isolation import Limits
+from dandc.isolation import Limits, Outcome
 from dandc.vm import InputItem, RunError, RunLimits, run
 from dandc.vm.failures import FAILURE, FAILURE_DEF
 
@@ -72,6 +73,55 @@ def test_bisection_finds_the_guilty(kit: Any, error: str) -> None:
     assert {error} == {item.value[0] for item in result.outputs["failed"]}
     assert result.nodes["f"] == {"ran": 3_996, "skipped": 0, "failed": 4}
     assert len(placement.shards) < 200
+
+
+def test_packing_learns_from_shards_that_took_too_long(kit: Any) -> None:
+    """After a cheap first item the dear ones are packed once too often, not again and again."""
+
+    class Timed(kit.FakePlacement):  # type: ignore[misc, name-defined]
+        async def run_shard(self, kernel: Any, inputs: Any, first: int, last: int, limits: Any, **more: Any) -> Any:
+            dear = last - first - (len(self.shards) == 0)
+            if dear * 50 > limits.wall_ms:
+                self.shards.append((kernel.name, last - first))
+                return Outcome("limit.wall", wall_us=int(limits.wall_ms * 1000))
+            outcome = await super().run_shard(kernel, inputs, first, last, limits, **more)
+            return evolve(outcome, cpu_us=dear * 50_000 + last - first)
+
+    placement = Timed({"f": echo})
+    limits = RunLimits(kernel=Limits(output=64 << 10), sandboxes=1)
+    result = anyio.run(lambda: run(mapping(kit), "main", numbers(400), placement=placement, limits=limits))
+    assert 400 == len(result.outputs["y"])
+    # All in one, then in halves, then it is known what they cost.
+    assert [1, 399, 199] == [count for _, count in placement.shards[:3]]
+    assert sum(count for _, count in placement.shards) < 1 + 4 * 399
+
+
+def test_halves_of_a_dead_shard_run_side_by_side(kit: Any) -> None:
+    """Bisection uses all slots, also when the call began with one shard."""
+
+    def f(x: list[Any]) -> list[Any]:
+        if int(x[0][2]) >= 1:
+            raise kit.Crash("sandbox.crash")
+        return echo(x)
+
+    result, placement = play(kit, mapping(kit, "collect"), numbers(100), f, limits=RunLimits(sandboxes=4))
+    assert 99 == len(result.outputs["failed"])
+    assert 4 == placement.most_running
+
+
+def test_a_promised_output_that_is_absent(kit: Any) -> None:
+    """Only a skipped failure can do that past the checker; the diagnostic names the call."""
+    kernel = kit.kernel("f", [kit.port("one")], [kit.out("one")])
+    node = kit.node("f", [kit.arg(kit.input(0))], [kit.optional()], on_failure="skip")
+    program = kit.program([kit.graph({"xs": kit.one()}, [node], {"y": (kit.one(), kit.at(0, 0))})], [kernel])
+
+    def f(x: list[Any]) -> list[Any]:
+        raise kit.Fail("no")
+
+    with pytest.raises(RunError) as caught:
+        play(kit, program, {"xs": [InputItem("")]}, f)
+    (diagnostic,) = caught.value.diagnostics
+    assert ("R0713", kit.CALL) == (diagnostic.code, diagnostic.span)
 
 
 def test_a_trap_is_its_instances_own(kit: Any) -> None:
