@@ -129,7 +129,8 @@ class Pool:
 
         `inputs` are the parts of the block, to be put one behind the other, or a block that several calls share.
         `background` lowers the child's priority. A lost sandbox is tried once more. Errors of the run are in the
-        outcome; cancelling the awaiting task kills the child and only it.
+        outcome; cancelling the awaiting task kills the child and only it. Raises `Unavailable` when the nucleus died
+        and no other one can be started.
         """
         if not 0 <= first <= last < 1 << 32:
             raise ValueError("instances must be 0 <= first <= last < 2**32")
@@ -339,8 +340,10 @@ class Pool:
             self._sweep()  # calls that are over at once give the loop no turn
 
     def _sweep(self) -> None:
-        """Closes what dead children leave, then lets the nucleus reap them and fork others, in this order:
-        with a descriptor under way in a message the kernel searches for lost ones at every close of a socket.
+        """Closes what dead children leave, then lets the nucleus reap them and fork others.
+
+        In this order: with a descriptor under way in a message, the kernel searches for lost ones at every close of a
+        socket.
         """
         litter, self._litter = self._litter, []
         for child in litter:
@@ -516,7 +519,7 @@ class Pool:
             self._starting.add_done_callback(self._started)
         try:
             await asyncio.shield(self._starting)
-        except (Unavailable, OSError) as error:
+        except OSError as error:
             raise Exhausted(f"no new nucleus: {error}") from None
 
     def _started(self, future: "asyncio.Future[None]") -> None:

@@ -5,7 +5,7 @@ Assembly text goes through LLVM's own assembler into a bare ELF file; nothing of
 
 import asyncio
 import struct
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import Any, TypeVar
 
@@ -119,6 +119,13 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
             return await coroutine
 
     return asyncio.run(bounded())
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """Waits for what another process does, of which no event tells; gives what the condition gave. `run` bounds it."""
+    while not (found := condition()):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    return found
 
 
 def call(loaded: Image, inputs: Any = (), limits: Limits | None = None, first: int = 0, last: int = 1) -> Outcome:

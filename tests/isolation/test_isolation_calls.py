@@ -5,7 +5,7 @@ import os
 import struct
 
 import pytest
-from machine_code import ECHO, FINISH, SPIN, call, image, run
+from machine_code import ECHO, FINISH, SPIN, call, image, run, until
 
 from dandc.isolation import ABSENT, Limits, Outcome, open_pool, seal_inputs
 
@@ -189,13 +189,11 @@ def test_a_background_call_yields_to_others() -> None:
         async with open_pool(1) as pool:
             for background in (True, False):
                 task = asyncio.create_task(pool.run(spin, [], 0, 1, background=background))
-                while not (pids := running_children(pool)):
-                    await asyncio.sleep(0.001)
+                pids = await until(lambda: running_children(pool))
                 found += [os.getpriority(os.PRIO_PROCESS, pid) for pid in pids]
                 task.cancel()
                 await asyncio.wait([task])
-                while running_children(pool):
-                    await asyncio.sleep(0.001)
+                await until(lambda: not running_children(pool))
         return found
 
     with image(SPIN) as spin:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from machine_code import FINISH, SPIN, TRAMPOLINE, assemble, call, elf, image, nucleus_pid, run
+from machine_code import FINISH, SPIN, TRAMPOLINE, assemble, call, elf, image, nucleus_pid, run, until
 
 from dandc.isolation import Outcome, load_image, open_pool
 
@@ -97,9 +97,8 @@ def test_a_running_child_has_one_descriptor_and_no_foreign_mapping() -> None:
         async with open_pool(1) as pool:
             task = asyncio.create_task(pool.run(spin, [], 0, 1))
             nucleus = nucleus_pid(pool)
-            while not (found := busy(nucleus)):
-                await asyncio.sleep(0.001)
-            folder = Path(f"/proc/{found[0]}")
+            [pid] = await until(lambda: busy(nucleus))
+            folder = Path(f"/proc/{pid}")
             descriptors = [os.readlink(entry) for entry in (folder / "fd").iterdir()]
             maps = (folder / "maps").read_text().splitlines()
             status = (folder / "status").read_text()

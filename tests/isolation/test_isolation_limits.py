@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from machine_code import FINISH, SPIN, call, image, nucleus_pid, run
+from machine_code import FINISH, SPIN, call, image, nucleus_pid, run, until
 
 from dandc.isolation import Limits, Outcome, open_pool
 
@@ -36,8 +36,7 @@ def test_limits_hold_while_the_nucleus_is_stopped() -> None:
             assert (await pool.run(finish, [], 0, 1)).error is None
             os.kill(nucleus_pid(pool), signal.SIGSTOP)
             task = asyncio.create_task(pool.run(spin, [], 0, 1, Limits(wall_ms=50)))
-            while pool._children and not any(child.dead for child in pool._slots.values()):
-                await asyncio.sleep(0.005)
+            await until(lambda: any(child.dead for child in pool._slots.values()))
             os.kill(nucleus_pid(pool), signal.SIGCONT)
             return await task
 
