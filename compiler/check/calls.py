@@ -142,6 +142,8 @@ def _call_name(
     local = body.find(name.text)
     if local is not None:
         return _call_local(body, expr, local)
+    if name.text in body.type_params:
+        return _convert_to(body, expr, body.type_params[name.text], name.text)
     if name.text in BASIC and body.symbol(name.text) is None:
         return _convert(body, expr, BASIC[name.text])
     symbol = body.symbol(name.text)
@@ -186,11 +188,17 @@ def _convert(body: Body, expr: tree.CallExpr, target: Basic) -> TExpr:
             report.simple("T0318", f"nothing converts to `{target}` by a call", expr.callee.span, "numeric types only")
         )
         return _skip(body, expr)
+    return _convert_to(body, expr, target, target.name)
+
+
+def _convert_to(body: Body, expr: tree.CallExpr, target: Type, name: str) -> TExpr:
+    """A checked conversion to a numeric type, or to a type parameter that has `num`."""
     if len(expr.args) != 1 or expr.args[0].name is not None:
-        body.report(report.argument_count(target.name, "one argument", len(expr.args), expr.span, None))
+        body.report(report.argument_count(name, "one argument", len(expr.args), expr.span, None))
         return _skip(body, expr)
     value = exprs.infer(body, expr.args[0].value)
-    body.bound(value.type, "num", value.span, f"the conversion to `{target}`")
+    body.bound(value.type, "num", value.span, f"the conversion to `{name}`")
+    body.bound(target, "num", expr.callee.span, f"the conversion to `{name}`")
     return TConvert(target, expr.span, value)
 
 

@@ -8,7 +8,7 @@ from dandc.compiler.check.calls import place_root
 from dandc.compiler.kir import Lit, Operand
 from dandc.compiler.lower import derive, derive_json
 from dandc.compiler.typed import TCall
-from dandc.compiler.types import UNIT, Type
+from dandc.compiler.types import I64, U64, UNIT, Type, is_float
 
 if TYPE_CHECKING:
     from dandc.compiler.lower.functions import Lowering
@@ -84,11 +84,25 @@ def _field_texts(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Oper
     return derive.field_texts(low, value)
 
 
+def _sum(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    """The sum is another function for floats, for 64-bit integers and for narrower ones."""
+    from dandc.compiler.lower.functions import instance
+
+    t = type_args[0]
+    name, args = f"sum_{t}", ()
+    if t not in (I64, U64):
+        name, args = "sum_floats" if is_float(t) else "sum_narrow", (t,)
+    values = low.read(e.args[0])
+    low.b.site = e.span
+    return low.b.call(instance(low.context, f"prelude.{name}", args, ()), t, values)
+
+
 INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.array.len": _op("len"),
     "prelude.array.append": _change("append", keeps=True),
     "prelude.array.extend": _change("extend", keeps=False),
     "prelude.array.truncate": _change("truncate", keeps=False),
+    "prelude.array.sum": _sum,
     "prelude.array.reserve": _change("reserve", keeps=False),
     "prelude.filled": _op("array_filled"),
     "prelude.str.len": _op("len"),
