@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["CompileError", "Item", "Program", "Result", "RunError", "RunLimits", "Secret", "compile"]
 __version__ = "0.1.0"
 
-_HOMES = {name: "dandc.api" for name in ("CompileError", "Item", "Program", "Result", "compile")}
-_HOMES |= {name: "dandc.vm" for name in ("RunError", "RunLimits", "Secret")}
+_HOMES = dict.fromkeys(("CompileError", "Item", "Program", "Result", "compile"), "dandc.api")
+_HOMES |= dict.fromkeys(("RunError", "RunLimits", "Secret"), "dandc.vm")
 
 
 def __getattr__(name: str) -> Any:

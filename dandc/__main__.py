@@ -9,6 +9,7 @@ COMMANDS = {
     "check": "check programs and show every mistake",
     "run": "run a composition of a program",
     "explain": "explain the code of a diagnostic",
+    "conform": "run the examples of a spec",
     "doctor": "show what the sandbox stops on this host",
 }
 
@@ -48,17 +49,32 @@ def entry() -> None:
     command does its work. At the end the kernel takes everything back faster than the interpreter gives it up one by one.
     """
     gc.disable()
+    _open_streams()
     status = 1
     try:
         status = main()
     except SystemExit as stop:  # argparse: wrong use, or --help
         status = stop.code if isinstance(stop.code, int) else 1
+    except KeyboardInterrupt:  # before a command could take care of it
+        status = 130
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError:
         status = status or 1
     os._exit(status)
+
+
+def _open_streams() -> None:
+    """A standard stream that the caller closed becomes one on which writing fails, and no file can take its number."""
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+        sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+        sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
 
 
 if __name__ == "__main__":

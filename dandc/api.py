@@ -94,7 +94,7 @@ class Program:
         return _result(self.compiled, graph, result)
 
 
-def compile(path: str | os.PathLike[str], *, cache: str | os.PathLike[str] | None = "") -> Program:  # noqa: A001  # the name of the act
+def compile(path: str | os.PathLike[str], *, cache: str | os.PathLike[str] | None = "") -> Program:
     """Compile the program in a `.dnd` file. Raises `CompileError`, or `DiagnosticError` if it cannot be read.
 
     `cache` is the folder for compiled code: by default the user's own, None for no cache.
@@ -163,7 +163,8 @@ def python_configs(program: Compiled, values: Mapping[str, Any]) -> dict[str, ob
 
 def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchError) -> Diagnostic:
     """The diagnostic for a value of the wrong shape."""
-    shown = f"set[{flow.item}]" if flow.card == "many" else str(flow.item)
+    key = "" if flow.key is None else f"{flow.key} => "
+    shown = f"set[{key}{flow.item}]" if flow.card == "many" else str(flow.item)
     return Diagnostic(code, f"{what} does not fit `{shown}`", None, notes=(str(error),))
 
 

@@ -220,4 +220,8 @@ TOOLS: dict[str, tuple[str, str]] = {
     "U0907": ("cache not usable", "Compiled programs are kept in the cache folder to start faster. The run goes on without it."),
     "U0908": ("unknown code", "There is no diagnostic of this code."),
     "U0909": ("internal error", "This is a mistake in dandc itself, not in your program."),
+    "U0910": (
+        "empty file",
+        "The file holds no declaration, only white space and comments. It may have been cut short, or another one was meant.",
+    ),
 }

@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
     """0 if no file has an error."""
     from dandc.compiling import check_file
+    from dandc.loader import ROOT
 
     cache = Cache(None if options.no_cache else default_folder()).open()
     failed = False
@@ -31,6 +32,8 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
             continue
         reporter.add_sources(loaded.sources)
         found: tuple[Diagnostic, ...] = loaded.diagnostics + checked.diagnostics
+        if not found and not loaded.modules[ROOT].tree.items:
+            found = (Diagnostic("U0910", f"`{name}` declares nothing", None),)
         reporter.show(found)
         failed = failed or any(d.severity == "error" for d in found)
     reporter.show(cache.warnings)

@@ -2,11 +2,10 @@
 
 import argparse
 import json
-import sys
 
 from attrs import asdict
 
-from dandc.commands.output import Reporter
+from dandc.commands.output import Reporter, say
 
 HELP = "Show each layer of the sandbox: what it stops, and whether it holds on this host for this user."
 
@@ -22,10 +21,10 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
     layers = probe()
     if options.json:
-        sys.stdout.write(json.dumps([asdict(layer) for layer in layers], indent=2) + "\n")
+        say(json.dumps([asdict(layer) for layer in layers], indent=2) + "\n")
     else:
         for layer in layers:
-            sys.stdout.write(f"{'holds' if layer.holds else 'MISSING':<8} {layer.name}: {layer.stops}\n")
+            say(f"{'holds' if layer.holds else 'MISSING':<8} {layer.name}: {layer.stops}\n")
             if not layer.holds and layer.enable:
-                sys.stdout.write(f"{'':<8} {layer.enable}\n")
+                say(f"{'':<8} {layer.enable}\n")
     return 0 if all(layer.holds for layer in layers if layer.required) else 1

@@ -1,10 +1,9 @@
 """`dandc explain CODE`"""
 
 import argparse
-import sys
 import textwrap
 
-from dandc.commands.output import Reporter
+from dandc.commands.output import Reporter, say
 from dandc.lang.codes import CODES
 from dandc.lang.diagnostics import Diagnostic
 
@@ -22,5 +21,5 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
     if code is None:
         reporter.show((Diagnostic("U0908", f"there is no diagnostic `{options.code}`", None),))
         return 1
-    sys.stdout.write(f"{options.code.upper()}: {code.title}\n\n{textwrap.fill(code.explanation, 88)}\n")
+    say(f"{options.code.upper()}: {code.title}\n\n{textwrap.fill(code.explanation, 88)}\n")
     return 0

@@ -1,12 +1,38 @@
 """Where subcommands show diagnostics: standard error, in colour on a terminal, or JSON lines."""
 
 import os
-
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
+
+
+class UseError(DiagnosticError):
+    """The command line itself is wrong: exit status 2 instead of 1."""
+
+
+def say(content: str | bytes) -> None:
+    """Write to standard output, text as UTF-8 whatever the locale. Raises `DiagnosticError` (U0906), or BrokenPipeError."""
+    data = content.encode() if isinstance(content, str) else content
+    _to_stdout(lambda: sys.stdout.buffer.write(data))
+
+
+def finish() -> None:
+    """Hand everything that was said to the kernel. Raises like `say`."""
+    _to_stdout(sys.stdout.buffer.flush)
+
+
+def _to_stdout(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except OSError as error:
+        # What is still buffered cannot be written: it must not be tried again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        reason = (error.strerror or str(error)).lower()
+        raise DiagnosticError(Diagnostic("U0906", f"cannot write to standard output: {reason}", None)) from None
 
 
 class Reporter:

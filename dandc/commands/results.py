@@ -4,13 +4,17 @@ A folder is written as a whole: everything is prepared in a hidden folder beside
 no file is ever half-written and a run that fails leaves nothing.
 """
 
+import contextlib
+import errno
 import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dandc.commands.output import say
 from dandc.compiler.flow import Graph, GraphOutput, Program
 from dandc.compiler.types import BYTES, STR
 from dandc.files import sync_folder
@@ -52,26 +56,24 @@ def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool) -> N
 
 
 def _show_output(program: Program, output: GraphOutput, items: tuple[OutputItem, ...], *, alone: bool) -> None:
-    sys.stdout.flush()
     if output.type.card != "many" and alone and items and output.type.item in (STR, BYTES):
-        sys.stdout.buffer.write(items[0].encoded)
-        sys.stdout.buffer.flush()
+        say(items[0].encoded)
         if sys.stdout.isatty() and not items[0].encoded.endswith(b"\n"):
-            sys.stdout.write("\n")
+            say("\n")
         return
     if output.type.card == "many":
-        sys.stdout.write(f"{output.name}: {len(items)} items\n")
+        say(f"{output.name}: {len(items)} items\n")
         for item in items:
             shown = _item(program, output, item)
             label = [
                 json.dumps(shown[part], ensure_ascii=False) for part in ("key", "name") if shown[part] not in (None, "")
             ]
-            sys.stdout.write("  " + ": ".join([*label, json.dumps(shown["value"], ensure_ascii=False)]) + "\n")
+            say("  " + ": ".join([*label, json.dumps(shown["value"], ensure_ascii=False)]) + "\n")
     elif items:
         value = _item(program, output, items[0])["value"]
-        sys.stdout.write(f"{output.name}: {json.dumps(value, ensure_ascii=False)}\n")
+        say(f"{output.name}: {json.dumps(value, ensure_ascii=False)}\n")
     else:
-        sys.stdout.write(f"{output.name}: absent\n")
+        say(f"{output.name}: absent\n")
 
 
 def _visible(text: str) -> str:
@@ -79,14 +81,29 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
 
 
-def check_folder(folder: Path) -> None:
-    """Make the output folder, or raise `DiagnosticError` (U0906) before anything runs."""
+@contextlib.contextmanager
+def output_folder(folder: Path | None) -> Iterator[None]:
+    """Make the folder, or raise `DiagnosticError` (U0906) before anything runs; what was made goes again if the run fails."""
+    if folder is None:
+        yield
+        return
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        _make_folder(folder)
+        yield
+    except BaseException:
+        for path in missing:
+            with contextlib.suppress(OSError):  # it was not made, or somebody else has put something into it
+                path.rmdir()
+        raise
+
+
+def _make_folder(folder: Path) -> None:
     import tempfile
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = tempfile.mkdtemp(dir=folder, prefix=".dandc-")
-        os.rmdir(probe)
+        os.rmdir(tempfile.mkdtemp(dir=folder, prefix=".dandc-"))
     except OSError as error:
         raise _unwritable(folder, error) from None
 
@@ -108,7 +125,10 @@ def write_folder(folder: Path, program: Program, graph: Graph, result: RunResult
     try:
         for output in graph.outputs:
             _stage(staging, program, output, result.outputs[output.name])
-        for entry in sorted(staging.iterdir()):
+        staged = sorted(staging.iterdir())
+        for entry in staged:
+            _check_place(entry, folder / entry.name)
+        for entry in staged:
             _replace(entry, folder / entry.name)
         sync_folder(folder)
     except OSError as error:
@@ -151,6 +171,13 @@ def _file_name(program: Program, output: GraphOutput, item: OutputItem, number: 
         name = f"{safe}.{count}"
     used.add(name)
     return name
+
+
+def _check_place(source: Path, target: Path) -> None:
+    """Find out before anything is moved that a file stands where a folder goes, or the other way round."""
+    if (target.exists() or target.is_symlink()) and source.is_dir() != (target.is_dir() and not target.is_symlink()):
+        other = "folder" if target.is_dir() else "file"
+        raise OSError(errno.EEXIST, f"there is a {other} called `{target.name}`")
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -3,15 +3,14 @@
 import argparse
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dandc.api import choose_composition, input_mistake
 from dandc.cache import Cache, default_folder
-from dandc.commands.output import Reporter
-from dandc.commands.results import as_json, check_folder, show, write_folder
+from dandc.commands.output import Reporter, UseError, say
+from dandc.commands.results import as_json, output_folder, show, write_folder
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Options, compile_file
@@ -44,24 +43,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
     """0 if the run gave its outputs."""
-    if options.out is not None:
-        check_folder(Path(options.out))
+    for option in options.input:
+        _split(option, "input")
+    for option in options.config:
+        _split(option, "config")
+    if options.out == "":
+        raise UseError(Diagnostic("U0906", "the name of the output folder is empty", None))
+    folder = None if options.out is None else Path(options.out)
+    with output_folder(folder):
+        return _compile_and_run(options, reporter, folder)
+
+
+def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None) -> int:
     cache = Cache(None if options.no_cache else default_folder()).open()
     compiled = compile_file(options.file, cache, Options(opt=options.opt))
     reporter.add_sources(compiled.sources)
     reporter.show((*compiled.diagnostics, *cache.warnings))
     program = compiled.program
     graph = choose_composition(program, options.composition)
-    given = [(option, *_split(option, "input")) for option in options.input]
-    inputs = _inputs(program, graph, [(name, text) for _, name, text in given], options.inputs)
+    inputs = _inputs(program, graph, [_split(option, "input") for option in options.input], options.inputs)
     configs = _configs(program, [_split(option, "config") for option in options.config])
     result = _run(program, graph, inputs, configs)
-    if options.out is not None:
-        write_folder(Path(options.out), program, graph, result)
+    if folder is not None:
+        write_folder(folder, program, graph, result)
     if options.json:
-        sys.stdout.write(json.dumps(as_json(program, graph, result), ensure_ascii=False) + "\n")
+        say(json.dumps(as_json(program, graph, result), ensure_ascii=False) + "\n")
     else:
-        show(program, graph, result, quiet=options.out is not None)
+        show(program, graph, result, quiet=folder is not None)
     return 0
 
 
@@ -79,7 +87,7 @@ def _split(option: str, what: str) -> tuple[str, str]:
     name, equals, text = option.partition("=")
     if not equals or not name:
         # Not the option itself: what was meant to be a value may be a secret.
-        raise DiagnosticError(Diagnostic("U0905", f"the {what} `{name[:40]}` is not written NAME=VALUE", None))
+        raise UseError(Diagnostic("U0905", f"the {what} `{name[:40]}` is not written NAME=VALUE", None))
     return name, text
 
 
