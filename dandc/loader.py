@@ -4,16 +4,18 @@ A user's module is a file; `import "lib/x.dnd"` is relative to the importing fil
 root module is called `main`, others after their path from the root's folder.
 """
 
+import functools
 import hashlib
 import os
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from attrs import Factory, define, frozen
 
 from dandc.compiler.check import SourceModule
 from dandc.files import read_source
-from dandc.lang import Diagnostic, DiagnosticError, Fix, Source, parse, tree
+from dandc.lang import Diagnostic, DiagnosticError, Fix, ParseResult, Source, parse, tree
 
 ROOT = "main"
 PRELUDE = "prelude"
@@ -48,12 +50,23 @@ def standard_modules() -> list[str]:
 def source_text(name: str) -> Source | None:
     """The text behind the file name of a span, None if it cannot be read any more."""
     if name.startswith("std:"):
-        resource = files("dandc.stdlib").joinpath(f"{name.removeprefix('std:')}.dnd")
+        resource = _resource(name.removeprefix("std:"))
         return Source(name, resource.read_text("utf-8")) if resource.is_file() else None
     try:
         return read_source(Path(name), name)[0]
     except DiagnosticError:
         return None
+
+
+def _resource(name: str) -> Traversable:
+    return files("dandc.stdlib").joinpath(f"{name}.dnd")
+
+
+@functools.cache
+def _standard_module(name: str, grammar_cache: Path | None) -> tuple[Source, ParseResult]:
+    """A module of the standard library, parsed once a process: it does not change while we run."""
+    source = Source(f"std:{name}", _resource(name).read_text("utf-8"))
+    return source, parse(source, cache_dir=grammar_cache)
 
 
 @define
@@ -71,11 +84,12 @@ class _Loading:
         """Load a module of the standard library; False if there is none."""
         if name in self.modules:
             return True
-        resource = files("dandc.stdlib").joinpath(f"{name}.dnd")
-        if not name.isidentifier() or not resource.is_file():
+        if not name.isidentifier() or not _resource(name).is_file():
             return False
-        source = Source(f"std:{name}", resource.read_text("utf-8"))
-        module = self._parse(source)
+        source, parsed = _standard_module(name, self.grammar_cache)
+        self.sources[source.file] = source
+        self.diagnostics.extend(parsed.diagnostics)
+        module = parsed.module
         imports = {i.path: i.path for i in module.items if isinstance(i, tree.ImportItem)}
         self.modules[name] = SourceModule(name, module, imports, trusted=True)
         for imported in imports:

@@ -1,0 +1,181 @@
+"""Runs a whole suite: a folder of chapters in, a report out.
+
+Programs are prepared one after the other, code is generated in two processes (LLVM holds one lock a process), kernels run in
+one sandbox pool. An example that cannot be carried out fails; it is never left out.
+"""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import anyio
+from attrs import frozen
+
+from dandc.compiler import codegen
+from dandc.compiler.flow import KernelImage
+from dandc.compiler.kir import Kernel
+from dandc.conform.chapters import Chapter, Example, check_suite, parse_chapter
+from dandc.conform.commands import Call, Mistake, Run
+from dandc.conform.execute import INTERPRETER, LEVELS, Answer, Engine, Plan, execute, interpreter, prepare
+from dandc.conform.formatting import judge_format
+from dandc.conform.judge import judge
+from dandc.files import read_file
+from dandc.lang.codes import CODES
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.vm import LocalPlacement, RunLimits, open_local
+
+# No program can show these: the sandbox, the tools, the network, foreign images and bundles are tested elsewhere.
+_FAMILIES_ELSEWHERE = ("S", "U", "W", "R072", "R074")
+_CODES_ELSEWHERE = frozenset(("R0709", "R0711", "R0712", "R0737", "R0738"))
+_WORKERS = 2
+
+
+@frozen
+class Failed:
+    """A failure with the place in the spec where it is expected otherwise."""
+
+    chapter: str
+    line: int
+    example: str
+    message: str
+    blessed: str | None = None
+
+
+@frozen
+class Report:
+    """What a suite came to. `failed` are examples; `failures` also has what is wrong with chapters themselves."""
+
+    examples: int
+    failed: frozenset[str]
+    failures: tuple[Failed, ...]
+    rules: tuple[str, ...]
+    rules_without_example: tuple[str, ...]
+    codes_without_example: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as `dandc conform --json` prints it."""
+        return {
+            "examples": self.examples,
+            "passed": self.examples - len(self.failed),
+            "failed": len(self.failed),
+            "rules": len(self.rules),
+            "rules_without_example": list(self.rules_without_example),
+            "codes_without_example": list(self.codes_without_example),
+            "failures": [
+                {"chapter": f.chapter, "line": f.line, "example": f.example, "message": f.message}
+                for f in self.failures
+            ],
+        }
+
+
+def read_chapters(folder: Path) -> tuple[Chapter, ...]:
+    """The chapters of a folder: its files `*.md`, by name. Raises `DiagnosticError` (U0901, U0902)."""
+    if not folder.is_dir():
+        raise DiagnosticError(Diagnostic("U0901", f"cannot read `{folder}`: there is no such folder", None))
+    return tuple(parse_chapter(path.name, _text(path)) for path in sorted(folder.glob("*.md")))
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_file(path).decode()
+    except UnicodeDecodeError as error:
+        raise DiagnosticError(
+            Diagnostic("U0902", f"cannot read `{path}`: byte {error.start} is not UTF-8", None)
+        ) from None
+
+
+def run_suite(chapters: Sequence[Chapter]) -> Report:
+    """Run every example of `chapters`. Raises `RunError` where there is no sandbox. Not inside an event loop."""
+    examples = [(chapter, example) for chapter in chapters for example in chapter.examples]
+    failures = [Failed(p.chapter, p.line, "", p.message) for c in chapters for p in c.problems]
+    failures += [Failed(p.chapter, p.line, "", p.message) for p in check_suite(chapters)]
+    with tempfile.TemporaryDirectory(prefix="dandc-conform-") as folder:
+        plans = [prepare(example, Path(folder) / str(i)) for i, (_, example) in enumerate(examples)]
+        images = _generate(plans)
+        answers = anyio.run(_execute, [e for _, e in examples], plans, images)
+        for (chapter, example), plan, given in zip(examples, plans, answers, strict=True):
+            found = judge(example, plan, given) + judge_format(example, plan.checkup)
+            failures += [Failed(chapter.name, f.line, example.id, f.message, f.blessed) for f in found]
+    return report(chapters, failures)
+
+
+def report(chapters: Sequence[Chapter], failures: Iterable[Failed]) -> Report:
+    """The report with what no example covers."""
+    ordered = tuple(sorted(failures, key=lambda f: (f.chapter, f.line, f.message)))
+    failed = frozenset(f.example for f in ordered if f.example)
+    examples = [example for chapter in chapters for example in chapter.examples]
+    rules = tuple(rule.id for chapter in chapters for rule in chapter.rules)
+    covered = {rule for example in examples for rule in example.rules}
+    shown = {code for example in examples if example.id not in failed for code in _codes(example)}
+    return Report(
+        len(examples),
+        failed,
+        ordered,
+        rules,
+        tuple(rule for rule in rules if rule not in covered),
+        tuple(code for code in sorted(CODES) if needs_example(code) and code not in shown),
+    )
+
+
+def needs_example(code: str) -> bool:
+    """Whether a program alone can show the diagnostic `code`."""
+    return not code.startswith(_FAMILIES_ELSEWHERE) and code not in _CODES_ELSEWHERE
+
+
+def _codes(example: Example) -> set[str]:
+    expected = [
+        c.expected if isinstance(c, Mistake | Call) else c.fails
+        for c in example.commands
+        if isinstance(c, Mistake | Call | Run)
+    ]
+    return {code for e in expected if (code := getattr(e, "code", None)) is not None}
+
+
+# Code.
+
+
+Generated = dict[tuple[int, str], Future[tuple[bytes, tuple[Any, ...]]]]
+
+
+def _generate(plans: Sequence[Plan]) -> list[dict[str, dict[str, KernelImage]]]:
+    """For each plan, by level, the images of its kernels."""
+    jobs = [(i, level, kernel) for i, plan in enumerate(plans) for kernel in plan.kernels() for level in LEVELS]
+    images: list[dict[str, dict[str, KernelImage]]] = [{level: {} for level in LEVELS} for _ in plans]
+    if not jobs:
+        return images
+    # Spawned, because a fork of a process that has used LLVM may hang.
+    with ProcessPoolExecutor(min(_WORKERS, len(jobs)), get_context("spawn")) as pool:
+        futures = [(i, level, kernel, pool.submit(_compile, kernel, LEVELS[level])) for i, level, kernel in jobs]
+        for i, level, kernel, future in futures:
+            image, sites = future.result()
+            images[i][level][kernel.name] = KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+    return images
+
+
+def _compile(kernel: Kernel, opt: int) -> tuple[bytes, tuple[Any, ...]]:
+    return codegen.compile(kernel, opt)
+
+
+async def _execute(
+    examples: Sequence[Example], plans: Sequence[Plan], images: Sequence[dict[str, dict[str, KernelImage]]]
+) -> list[dict[str, dict[int, Answer]]]:
+    """For each example the answers of all engines."""
+    if not any(plan.kernels() or plan.runs for plan in plans):
+        return [{} for _ in plans]
+    found = []
+    async with open_local(RunLimits()) as placement:
+        for example, plan, levels in zip(examples, plans, images, strict=True):
+            found.append(await _answers(example, plan, levels, placement))
+    return found
+
+
+async def _answers(
+    example: Example, plan: Plan, levels: dict[str, dict[str, KernelImage]], placement: LocalPlacement
+) -> dict[str, dict[int, Answer]]:
+    answers = {INTERPRETER: await execute(plan, example, interpreter(plan))}
+    for level, images in levels.items():
+        answers[level] = await execute(plan, example, Engine(level, placement, images))
+    return answers
