@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 import anyio
+import anyio.abc
 import pytest
 
 from dandc.stdlib import http
@@ -78,6 +79,43 @@ def test_a_refused_connection_is_tried_again_for_every_method(net: Any) -> None:
         return await net.ask("http.fetch", {"service": url}, net.request("/", "POST"), retry=2)
 
     assert net.failures(anyio.run(main)) == [("http.network", 3)]
+
+
+def test_tls_is_spoken_and_checked(net: Any) -> None:
+    """A service that does not speak TLS on an https address gets nothing but a greeting, and the failure is typed."""
+    first: list[bytes] = []
+
+    async def main() -> Any:
+        async def connection(stream: anyio.abc.SocketStream) -> None:
+            async with stream:
+                first.append(await stream.receive())
+
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+        async with listener, anyio.create_task_group() as group:
+            port = listener.extra(anyio.abc.SocketAttribute.local_port)
+            group.start_soon(listener.serve, connection)
+            asked = net.request("/", "POST", body=b"private", bearer=Secret(TOKEN))
+            result = await net.ask("http.fetch", {"service": f"https://127.0.0.1:{port}"}, asked)
+            group.cancel_scope.cancel()
+        return result
+
+    assert [("http.network", 1)] == net.failures(anyio.run(main))
+    assert b"\x16\x03" == first[0][:2]
+    assert not any(word in first[0] for word in (b"private", TOKEN.encode()))
+
+
+def test_connections_are_kept_for_their_origin(net: Any) -> None:
+    """Requests one after the other share a connection; another origin has its own."""
+
+    async def main() -> list[int]:
+        async with net.serve(net.always(net.answer())) as one, net.serve(net.always(net.answer())) as two:
+            endpoints = {"one": one.url, "two": two.url}
+            program = net.program("http.fetch", endpoints)
+            inputs = [InputItem(net.request(endpoint=name)) for name in ["one", "two"] * 5]
+            await run(program, "main", {"xs": inputs}, limits=RunLimits(requests=1))
+            return [one.connections, two.connections]
+
+    assert [1, 1] == anyio.run(main)
 
 
 def test_exchange_gives_every_status(net: Any) -> None:
