@@ -210,4 +210,5 @@ def net() -> SimpleNamespace:
         failures=failures,
         service=service,
         TYPES=TYPES,
+        SERVICE=SERVICE,
     )
