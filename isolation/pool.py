@@ -104,7 +104,7 @@ class Pool:
         self._idle: asyncio.TimerHandle | None = None
         self._last_use = 0.0
         self._closed = False
-        self._quiet: asyncio.Event = asyncio.Event()
+        self._changed = asyncio.Event()  # set whenever children come, end or are given back
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
         self._explaining = 0  # calls that wait for a wait status
@@ -320,7 +320,7 @@ class Pool:
         """Gives the slot back; a child that still lives is killed, and cleared away when it is dead."""
         self._running -= 1
         child.taken = False
-        self._quiet.set()
+        self._changed.set()
         if child.dead:
             self._throw_away(child)
         else:
@@ -413,10 +413,10 @@ class Pool:
             if child in self._ready:
                 self._ready.remove(child)
             self._throw_away(child)
-        if self._closed:
-            self._quiet.set()
+        self._changed.set()
 
     def _hear_nucleus(self, control: socket.socket) -> None:
+        self._changed.set()
         while True:
             try:
                 said, ancillary, _, _ = control.recvmsg(
@@ -502,6 +502,17 @@ class Pool:
             self._target = children
             self._send(protocol.ORDER.pack(protocol.TARGET, children, 0, 0))
 
+    async def resize(self, children: int) -> None:
+        """Waits until just so many ready children are there, for measurements and for warming up before load."""
+        if self._nucleus is None:
+            await self._restart()
+        self._want(children)
+        while len(self._ready) > children:
+            self._dismiss(self._ready.popleft())
+        while len(self._ready) != children or len(self._slots) != children:
+            self._changed.clear()
+            await self._changed.wait()
+
     async def start(self) -> None:
         """Starts the nucleus and waits for its word. Raises `Unavailable`; `OSError`: no process to be had."""
         nucleus = Nucleus()
@@ -559,8 +570,8 @@ class Pool:
         if self._nucleus is not None:
             await self._end_nucleus(self._nucleus)
         while self._children or self._running:
-            self._quiet.clear()
-            await self._quiet.wait()
+            self._changed.clear()
+            await self._changed.wait()
         self._sweep()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
