@@ -9,7 +9,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from dandc.lang import tree as t
-from dandc.lang.build_base import Child, Context, is_token, name
+from dandc.lang.build_base import Child, Context, is_token, name, path
 from dandc.lang.build_types import LITERALS, pattern
 
 _LEVELS = (
@@ -215,6 +215,12 @@ def _field_init(context: Context, children: list[Child]) -> t.FieldInit:
     return t.FieldInit(context.upto(children[0], value), name(context, children[0]), value)
 
 
+def _run(context: Context, children: list[Child]) -> t.Expr:
+    first, callee, args = children
+    span = context.between(first, args.children[-1])
+    return t.RunExpr(span, path(context, callee), arguments(context, args))
+
+
 def _fstring(context: Context, children: list[Child]) -> t.Expr:
     parts: list[t.Expr] = []
     position = 1
@@ -258,6 +264,7 @@ _EXPRESSIONS: dict[str, Callable[[Context, list[Child]], t.Expr]] = {
     "array": _array,
     "anon_record": _anon_record,
     "fstring": _fstring,
+    "run": _run,
     "if_expr": _if,
     "match_expr": _match,
 }

@@ -7,8 +7,8 @@ from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, name
 from dandc.lang.build_expr import arguments, expr, optional_expr
 from dandc.lang.build_flow import flow_block
-from dandc.lang.build_stmt import block
-from dandc.lang.build_types import type_expr
+from dandc.lang.build_stmt import block, iterable
+from dandc.lang.build_types import pattern, type_expr
 from dandc.lang.spans import Span
 
 # What every item has besides its own parts: span, `doc` and `public`.
@@ -155,6 +155,17 @@ def _composition(context: Context, children: list[Child], head: _Head) -> t.Item
     return t.CompositionItem(span, name(context, word), *ports, flow_block(context, body), doc=doc, public=public)
 
 
+def _test(context: Context, children: list[Child], head: _Head) -> t.Item:
+    span, doc, public = head
+    _, title, _, targets, table, body = children
+    if public:
+        context.report("P0113", "a test is not public", span, "remove the `pub` before it")
+    name_ = t.StrLit(context.at(title), literals.string_value(title))
+    shapes = () if targets is None else tuple([pattern(context, child) for child in targets.children])
+    rows = None if table is None else iterable(context, table)
+    return t.TestItem(span, name_, shapes, rows, block(context, body), doc=doc)
+
+
 _ITEMS: dict[str, Callable[[Context, list[Child], _Head], t.Item]] = {
     "import_item": _import,
     "config_item": _config,
@@ -166,4 +177,5 @@ _ITEMS: dict[str, Callable[[Context, list[Child], _Head], t.Item]] = {
     "function_item": _function,
     "communication_item": _communication,
     "composition_item": _composition,
+    "test_item": _test,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from dandc.lang import literals
 from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, is_token, name
 from dandc.lang.build_expr import expr, optional_expr
@@ -83,10 +84,11 @@ def _for(context: Context, children: list[Child]) -> t.Stmt:
     first, targets, source, inner = children
     body = block(context, inner)
     shapes = tuple([pattern(context, child) for child in targets.children])
-    return t.ForStmt(context.upto(first, body), shapes, _iterable(context, source), body)
+    return t.ForStmt(context.upto(first, body), shapes, iterable(context, source), body)
 
 
-def _iterable(context: Context, child: Child) -> t.Expr:
+def iterable(context: Context, child: Child) -> t.Expr:
+    """What a `for` goes over: an expression or a range."""
     if is_token(child) or child.data != "range":
         return expr(context, child)
     lo, hi = (expr(context, bound) for bound in child.children)
@@ -116,6 +118,53 @@ def _note(context: Context, children: list[Child]) -> t.Stmt:
     return t.NoteStmt(context.upto(children[0], message), message)
 
 
+def _expect(context: Context, children: list[Child]) -> t.Stmt:
+    first, mode, value, _, code = children
+    node = expr(context, value)
+    wanted = None if code is None else _string(context, code)
+    if code is not None and mode is None:
+        context.report("P0113", "`with` says a code after `fails` or `traps`", context.at(code), "nothing fails here")
+    span = context.upto(first, node if wanted is None else wanted)
+    return t.ExpectStmt(span, "" if mode is None else str(mode), node, wanted)
+
+
+def _string(context: Context, token: Child) -> t.StrLit:
+    return t.StrLit(context.at(token), literals.string_value(token))
+
+
+def _set_config(context: Context, children: list[Child]) -> t.Stmt:
+    first, word, value = children
+    node = expr(context, value)
+    return t.SetConfigStmt(context.upto(first, node), name(context, word), node)
+
+
+def _given(context: Context, children: list[Child]) -> t.Stmt:
+    rules = tuple([_rule(context, child.children) for child in children[2:-1]])
+    return t.GivenStmt(context.between(children[0], children[-1]), name(context, children[1]), rules)
+
+
+def _rule(context: Context, children: list[Child]) -> t.GivenRule:
+    method, target, *answers, last = children
+    span = context.between(target if method is None else method, last)
+    word = None if method is None else name(context, method)
+    return t.GivenRule(span, word, _string(context, target), tuple([_answer(context, a.children) for a in answers]))
+
+
+def _answer(context: Context, children: list[Child]) -> t.Answer:
+    parts = tuple([_answer_part(context, child.children) for child in children])
+    return t.Answer(parts[0].span.to(parts[-1].span), parts)
+
+
+def _answer_part(context: Context, children: list[Child]) -> t.AnswerPart:
+    word, value = children
+    if value is None:
+        return t.AnswerPart(context.at(word), name(context, word), None)
+    if is_token(value) and value.type == "DURATION":
+        return t.AnswerPart(context.between(word, value), name(context, word), None, literals.duration_ms(value))
+    node = expr(context, value)
+    return t.AnswerPart(context.upto(word, node), name(context, word), node)
+
+
 _STATEMENTS: dict[str, Callable[[Context, list[Child]], t.Stmt]] = {
     "let_stmt": _let,
     "var_stmt": _var,
@@ -131,4 +180,7 @@ _STATEMENTS: dict[str, Callable[[Context, list[Child]], t.Stmt]] = {
     "emit_stmt": _emit,
     "fail_stmt": _fail,
     "note_stmt": _note,
+    "expect_stmt": _expect,
+    "set_config_stmt": _set_config,
+    "given_stmt": _given,
 }

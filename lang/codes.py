@@ -336,7 +336,7 @@ _family(
             "The construct belongs to the language, but this version cannot compile it. It is skipped, so that the "
             "rest of "
             "the module is checked nevertheless.\n\n"
-            '    test "..." { }    // skipped in this version',
+            "    page = http.fetch(request) cache 30d;    // `cache` is skipped in this version",
         ),
         "P0116": (
             "Duration expected",
@@ -384,7 +384,7 @@ _family(
             "Text outside an item",
             "A module consists of items, and each begins with one of the words `import`, `config`, `endpoint`, "
             "`record`, "
-            "`enum`, `const`, `fn`, `function`, `communication` and `composition`, perhaps after `pub`.\n\n"
+            "`enum`, `const`, `fn`, `function`, `communication`, `composition` and `test`, perhaps after `pub`.\n\n"
             "    fn twice(a: i64) -> i64 = 2 * a;",
         ),
         "P0124": (

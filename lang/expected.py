@@ -7,8 +7,10 @@ _LITERALS = frozenset("INT FLOAT STR BYTES TRUE FALSE FSTR_BEGIN".split())
 _EXPRESSION = _NAMES | _LITERALS | frozenset("LPAR LSQB LBRACE IF MATCH MINUS TILDE NOT PIPE".split())
 _PATTERN = _NAMES | frozenset("INT STR BYTES TRUE FALSE MINUS LPAR".split())
 _TYPE = _NAMES | frozenset(("LPAR", "FN", "OPTIONAL"))
-_STATEMENT = frozenset("BROKEN LET VAR IF MATCH FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE".split())
-_ITEM = frozenset("PUB IMPORT CONFIG ENDPOINT CONST RECORD ENUM FN FUNCTION COMMUNICATION COMPOSITION".split())
+_STATEMENT = frozenset(
+    "BROKEN LET VAR IF MATCH FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE EXPECT GIVEN SET_CONFIG".split()
+)
+_ITEM = frozenset("PUB IMPORT CONFIG ENDPOINT CONST RECORD ENUM FN FUNCTION COMMUNICATION COMPOSITION TEST".split())
 _SHARDS = frozenset("ALL EACH KEYED ANY_EACH ANY_KEYED".split())
 _OPERATORS = frozenset(
     "OR AND EQ NE LT LE GT GE PIPE CARET AMP SHL SHR PLUS MINUS WADD WSUB STAR SLASH PERCENT WMUL".split()
@@ -20,8 +22,8 @@ _POLICIES = frozenset(("RETRY", "TIMEOUT", "ON"))
 
 # In this order: a group that may stand whole is one phrase, which also covers what is absorbed with it.
 _GROUPS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
-    (frozenset(("BROKEN",)), _STATEMENT | _EXPRESSION, "a statement"),
-    (_EXPRESSION, _EXPRESSION | _SHARDS | {"FNAME", "DOTDOT"}, "an expression"),
+    (frozenset(("BROKEN",)), _STATEMENT | _EXPRESSION | {"RUN"}, "a statement"),
+    (_EXPRESSION, _EXPRESSION | _SHARDS | {"FNAME", "DOTDOT", "RUN"}, "an expression"),
     (_PATTERN, _PATTERN, "a pattern"),
     (_TYPE, _TYPE, "a type"),
     (_ITEM, _ITEM, "an item such as `function` or `composition`"),
@@ -46,6 +48,8 @@ PHRASES = {
     "SUB_SET": "`-=`", "MUL_SET": "`*=`", "DIV_SET": "`/=`", "MOD_SET": "`%=`", "WADD_SET": "`+%=`",
     "WSUB_SET": "`-%=`", "WMUL_SET": "`*%=`", "AND_SET": "`&=`", "OR_SET": "`|=`", "XOR_SET": "`^=`",
     "SHL_SET": "`<<=`", "SHR_SET": "`>>=`",
+    "EXPECT": "`expect`", "FAILS": "`fails`", "TRAPS": "`traps`", "GIVEN": "`given`", "SET_CONFIG": "`config`",
+    "RUN": "`run`", "WITH": "`with`",
     **{type_: f"`{type_.lower()}`" for type_ in (RESERVED_TYPES | _NAMES) - {"NAME", "QUOTED"} if "_" not in type_},
 }  # fmt: skip
 _FIRST = ("SEMICOLON", "RBRACE", "RPAR", "RSQB", "COMMA")

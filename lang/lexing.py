@@ -15,6 +15,7 @@ from attrs import field, frozen
 from dandc.lang import literals
 from dandc.lang.diagnostics import Diagnostic, Fix
 from dandc.lang.spans import Source, Span
+from dandc.lang.testwords import mark_test_words
 
 if TYPE_CHECKING:
     from lark import Lark, Token
@@ -64,6 +65,7 @@ def lex(source: Source, language: "Lark") -> Lexed:
     state = _State(source, language)
     _report_hidden(state)
     _scan(state, 0, len(source.text))
+    mark_test_words(state.tokens, source.text)
     return Lexed(state.tokens, state.docs, "\n".join(state.module_doc), tuple(state.diagnostics))
 
 

@@ -109,10 +109,6 @@ class _Parse:
             self._keep_error(start, end)
         elif tokens[start].type not in ITEM_WORDS:
             self._outside(start, end)
-        elif tokens[start].type == "TEST":
-            message = "`test` blocks are not there yet"
-            self.diagnostics.append(Diagnostic("P0115", message, self._span(tokens[start]), "this block is skipped"))
-            self._keep_error(start, end)
         else:
             self._item(start, end)
 

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from lark import Lark, Token, Tree
     from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-_COMPOUND = frozenset(("IF", "WHILE", "FOR", "MATCH", "ELSE"))
-STATEMENT_WORDS = frozenset("LET VAR IF MATCH FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE".split())
+_COMPOUND = frozenset(("IF", "WHILE", "FOR", "MATCH", "ELSE", "GIVEN"))
+STATEMENT_WORDS = frozenset(
+    "LET VAR IF MATCH FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE EXPECT GIVEN SET_CONFIG".split()
+)
 
 # A token that was written, and what may have been meant instead.
 _SUBSTITUTES: dict[str, tuple[tuple[str, ...], ...]] = {

@@ -432,6 +432,73 @@ class NoteStmt(Stmt):
     message: Expr
 
 
+# Parts of tests: they stand in `test` blocks only.
+
+
+@frozen(slots=True)
+class RunExpr(Expr):
+    """`run path(args)`: a composition or function, run by the machine; an argument of a set is an array."""
+
+    path: tuple[Name, ...]
+    args: tuple[Arg, ...]
+
+
+@frozen(slots=True)
+class ExpectStmt(Stmt):
+    """`expect value;`, `expect fails value with "code";`, `expect traps value;`.
+
+    `mode` is `""`, `fails` or `traps`; `code` the string after `with`.
+    """
+
+    mode: str
+    value: Expr
+    code: StrLit | None
+
+
+@frozen(slots=True)
+class SetConfigStmt(Stmt):
+    """`config name = value;`: the config's value in this test."""
+
+    name: Name
+    value: Expr
+
+
+@frozen(slots=True)
+class AnswerPart(Node):
+    """One word of an answer with what follows it: `json {a: 1}`, `status 500`, `delay 5s`, `hang`.
+
+    `duration_ms` is there instead of `value` after a duration.
+    """
+
+    word: Name
+    value: Expr | None
+    duration_ms: int | None = None
+
+
+@frozen(slots=True)
+class Answer(Node):
+    """What a fake does at one request."""
+
+    parts: tuple[AnswerPart, ...]
+
+
+@frozen(slots=True)
+class GivenRule(Node):
+    """`GET "/path" => answer, answer;`: `method` may be missing; the last answer repeats."""
+
+    method: Name | None
+    target: StrLit
+    answers: tuple[Answer, ...]
+
+
+@frozen(slots=True)
+class GivenStmt(Stmt):
+    """`given endpoint { rules }`: the fake behind a declared endpoint."""
+
+    endpoint: Name
+    rules: tuple[GivenRule, ...]
+
+
 @frozen(slots=True)
 class ErrorStmt(Stmt):
     """A statement that did not parse; a diagnostic has been given."""
@@ -650,6 +717,18 @@ class CompositionItem(Item):
     params: tuple[Port, ...]
     outputs: tuple[Port, ...]
     body: tuple[FlowStmt, ...]
+
+
+@frozen(slots=True)
+class TestItem(Item):
+    """`test "title" for targets in table { ... }`; without a table `targets` is empty."""
+
+    __test__ = False  # pytest takes classes of this name for its own
+
+    title: StrLit
+    targets: tuple[Pattern, ...]
+    table: Expr | None
+    body: Block
 
 
 @frozen(slots=True)
