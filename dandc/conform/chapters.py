@@ -1,7 +1,8 @@
 """Chapters of a spec as values: rules, examples, and the commands that say what an example must do.
 
 A chapter is Markdown. A line `r[dotted.id]` makes a rule; a fence `~~~dnd example id=NAME rules=a.b,c.d` holds a program
-and, after the first line that starts with `---`, commands (`commands.py`). A line `` `lib.dnd`: `` before a plain `~~~dnd` fence
+and, after the first line that starts with `---`, commands (`commands.py`). With `expand=yes` a program may hold
+`{{TEXT x N}}` for N times TEXT, so that limits have readable examples. A line `` `lib.dnd`: `` before a plain `~~~dnd` fence
 adds a file to the next example. Pure: takes a text, gives values; what cannot be read becomes a `Problem`, because an example
 that is silently skipped would look like one that passes.
 """
@@ -18,6 +19,7 @@ _RULE = re.compile(r"r\[(.*)\]\s*")
 _RULE_ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _FILE = re.compile(r"`([\w./-]+\.dnd)`:\s*")
+_REPEAT = re.compile(r"\{\{(.+?) x (\d{1,6})\}\}")
 _FENCE = re.compile(r"(~~~+|```+)(.*)")
 
 
@@ -142,8 +144,9 @@ def _take_example(reading: _Reading, fence: _Fence, words: list[str]) -> None:
     files, reading.files = tuple(reading.files), []
     settings = dict(word.partition("=")[::2] for word in words)
     identifier, rules = settings.pop("id", ""), settings.pop("rules", "")
+    expand = settings.pop("expand", "") == "yes"
     if settings:
-        reading.wrong(fence.line, f"an example has `id=` and `rules=`, not `{next(iter(settings))}`")
+        reading.wrong(fence.line, f"an example has `id=`, `rules=` and `expand=yes`, not `{next(iter(settings))}`")
     if not _NAME.fullmatch(identifier):
         reading.wrong(fence.line, f"an example needs `id=` with a lower-case name, not `{identifier}`")
         return
@@ -156,6 +159,8 @@ def _take_example(reading: _Reading, fence: _Fence, words: list[str]) -> None:
         return
     named = tuple(rule for rule in rules.split(",") if rule)
     text = "\n".join(program) + "\n"
+    if expand:
+        text = _REPEAT.sub(lambda found: found[1] * int(found[2]), text)
     reading.examples.append(Example(identifier, named, text, files, commands, fence.line))
 
 

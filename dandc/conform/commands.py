@@ -2,6 +2,7 @@
 
     --- ok                                        checks without a diagnostic
     --- error T0301 at 2:5-2:9 "text"             one diagnostic of the check; repeated, these are all of them
+    --- error P0101 x 100                         so many of one code, wherever they are
     --- type f.x : array[i64]                     the type of the local `x` of `f`, or of what `f` gives
     --- call f(1, [2]) => 3                       a call of an `fn` and its value
     --- call f(0) error R0702 at 1:30-1:35        ... or how it ends
@@ -93,6 +94,14 @@ class Mistake(Command):
 
 
 @frozen
+class Mistakes(Command):
+    """The check finds `count` diagnostics with this code."""
+
+    code: str
+    count: int
+
+
+@frozen
 class TypeOf(Command):
     """The type of a name, as text."""
 
@@ -144,6 +153,7 @@ class Fmt(Command):
 
 _AT = re.compile(r"(?:([\w./-]+\.dnd):)?(\d+):(\d+)(?:-(\d+):(\d+))?")
 _FAILS = re.compile(r'error ([A-Z]\d{4})(?: at (\S+))?(?: ("(?:[^"\\]|\\.)*"))?')
+_MANY = re.compile(r"([A-Z]\d{4}) x (\d+)")
 _TYPE = re.compile(r"([\w.]+) : (.+)")
 _CALL = re.compile(r"([\w.`]+)\(")
 _RUN = re.compile(r"(?:([A-Za-z_]\w*) )?(?=\{)")
@@ -159,6 +169,8 @@ def parse_command(line: int, text: str, more: list[str]) -> Command:
     match word:
         case "ok" if not whole:
             return Ok(line)
+        case "error" if (many := _MANY.fullmatch(whole)) is not None:
+            return Mistakes(line, many[1], int(many[2]))
         case "error":
             return Mistake(line, _fails(f"error {whole}"))
         case "type":

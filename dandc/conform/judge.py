@@ -18,6 +18,7 @@ from dandc.conform.commands import (
     Fails,
     Gives,
     Mistake,
+    Mistakes,
     Nodes,
     Notes,
     Ok,
@@ -87,6 +88,11 @@ def _judge_check(example: Example, checkup: Checkup) -> list[Failure]:
             failures.append(_missed(checkup, command, found))
         if found is not None:
             left.remove(found)
+    for many in (c for c in example.commands if isinstance(c, Mistakes)):
+        alike = [d for d in left if d.code == many.code]
+        left = [d for d in left if d.code != many.code]
+        if len(alike) != many.count:
+            failures.append(Failure(many.line, f"the check finds {many.code} {len(alike)} times, not {many.count}"))
     line = example.commands[0].line
     return failures + [Failure(line, f"the check finds {_shown(checkup, d)}") for d in left]
 

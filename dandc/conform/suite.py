@@ -21,10 +21,12 @@ from dandc.conform.chapters import Chapter, Example, check_suite, parse_chapter
 from dandc.conform.commands import Call, Mistake, Run
 from dandc.conform.execute import INTERPRETER, LEVELS, Answer, Engine, Plan, execute, interpreter, prepare
 from dandc.conform.formatting import judge_format
-from dandc.conform.judge import judge
+from dandc.conform.judge import Failure, judge
+from dandc.conform.programs import ExampleError
 from dandc.files import read_file
 from dandc.lang.codes import CODES
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.lang.spans import Span
 from dandc.vm import LocalPlacement, RunLimits, open_local
 
 # No program can show these: the sandbox, the tools, the network, foreign images and bundles are tested elsewhere.
@@ -93,13 +95,32 @@ def run_suite(chapters: Sequence[Chapter]) -> Report:
     failures = [Failed(p.chapter, p.line, "", p.message) for c in chapters for p in c.problems]
     failures += [Failed(p.chapter, p.line, "", p.message) for p in check_suite(chapters)]
     with tempfile.TemporaryDirectory(prefix="dandc-conform-") as folder:
-        plans = [prepare(example, Path(folder) / str(i)) for i, (_, example) in enumerate(examples)]
+        plans = [_prepare(example, Path(folder) / str(i)) for i, (_, example) in enumerate(examples)]
         images = _generate(plans)
         answers = anyio.run(_execute, [e for _, e in examples], plans, images)
         for (chapter, example), plan, given in zip(examples, plans, answers, strict=True):
-            found = judge(example, plan, given) + judge_format(example, plan.checkup)
-            failures += [Failed(chapter.name, f.line, example.id, f.message, f.blessed) for f in found]
+            failures += [
+                Failed(chapter.name, f.line, example.id, f.message, f.blessed) for f in _judge(example, plan, given)
+            ]
     return report(chapters, failures)
+
+
+def _prepare(example: Example, folder: Path) -> Plan | ExampleError:
+    try:
+        return prepare(example, folder)
+    except Exception as error:  # noqa: BLE001  # a mistake of the compiler fails its example, not the suite
+        return internal(error)
+
+
+def internal(error: Exception) -> ExampleError:
+    """What an example gets when the implementation itself fails."""
+    return ExampleError(f"the implementation fails with {type(error).__name__}: {error}")
+
+
+def _judge(example: Example, plan: Plan | ExampleError, answers: dict[str, dict[int, Answer]]) -> list[Failure]:
+    if isinstance(plan, ExampleError):
+        return [Failure(example.line, str(plan))]
+    return judge(example, plan, answers) + judge_format(example, plan.checkup)
 
 
 def report(chapters: Sequence[Chapter], failures: Iterable[Failed]) -> Report:
@@ -137,45 +158,77 @@ def _codes(example: Example) -> set[str]:
 # Code.
 
 
-Generated = dict[tuple[int, str], Future[tuple[bytes, tuple[Any, ...]]]]
+Images = dict[str, dict[str, KernelImage] | ExampleError]  # by level, then by kernel
 
 
-def _generate(plans: Sequence[Plan]) -> list[dict[str, dict[str, KernelImage]]]:
-    """For each plan, by level, the images of its kernels."""
-    jobs = [(i, level, kernel) for i, plan in enumerate(plans) for kernel in plan.kernels() for level in LEVELS]
-    images: list[dict[str, dict[str, KernelImage]]] = [{level: {} for level in LEVELS} for _ in plans]
+def _generate(plans: Sequence[Plan | ExampleError]) -> list[Images]:
+    """For each plan the images of its kernels."""
+    images: list[Images] = [{level: {} for level in LEVELS} for _ in plans]
+    jobs = [
+        (found, level, kernel)
+        for plan, found in zip(plans, images, strict=True)
+        if isinstance(plan, Plan)
+        for kernel in plan.kernels()
+        for level in LEVELS
+    ]
     if not jobs:
         return images
     # Spawned, because a fork of a process that has used LLVM may hang.
     with ProcessPoolExecutor(min(_WORKERS, len(jobs)), get_context("spawn")) as pool:
-        futures = [(i, level, kernel, pool.submit(_compile, kernel, LEVELS[level])) for i, level, kernel in jobs]
-        for i, level, kernel, future in futures:
-            image, sites = future.result()
-            images[i][level][kernel.name] = KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+        futures = [pool.submit(_compile, kernel, LEVELS[level]) for _, level, kernel in jobs]
+        for (found, level, kernel), future in zip(jobs, futures, strict=True):
+            made = found[level]
+            if isinstance(made, dict):
+                _collect(found, level, made, kernel, future)
     return images
 
 
-def _compile(kernel: Kernel, opt: int) -> tuple[bytes, tuple[Any, ...]]:
+def _collect(
+    found: Images,
+    level: str,
+    made: dict[str, KernelImage],
+    kernel: Kernel,
+    future: Future[tuple[bytes, tuple[Span, ...]]],
+) -> None:
+    try:
+        image, sites = future.result()
+    except Exception as error:  # noqa: BLE001  # as above
+        found[level] = internal(error)
+    else:
+        made[kernel.name] = KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+
+
+def _compile(kernel: Kernel, opt: int) -> tuple[bytes, tuple[Span, ...]]:
     return codegen.compile(kernel, opt)
 
 
 async def _execute(
-    examples: Sequence[Example], plans: Sequence[Plan], images: Sequence[dict[str, dict[str, KernelImage]]]
+    examples: Sequence[Example], plans: Sequence[Plan | ExampleError], images: Sequence[Images]
 ) -> list[dict[str, dict[int, Answer]]]:
     """For each example the answers of all engines."""
-    if not any(plan.kernels() or plan.runs for plan in plans):
+    if not any(isinstance(plan, Plan) and (plan.calls or plan.runs) for plan in plans):
         return [{} for _ in plans]
     found = []
     async with open_local(RunLimits()) as placement:
         for example, plan, levels in zip(examples, plans, images, strict=True):
-            found.append(await _answers(example, plan, levels, placement))
+            found.append({} if isinstance(plan, ExampleError) else await _answers(example, plan, levels, placement))
     return found
 
 
 async def _answers(
-    example: Example, plan: Plan, levels: dict[str, dict[str, KernelImage]], placement: LocalPlacement
+    example: Example, plan: Plan, levels: Images, placement: LocalPlacement
 ) -> dict[str, dict[int, Answer]]:
-    answers = {INTERPRETER: await execute(plan, example, interpreter(plan))}
+    answers = {INTERPRETER: await _ask(example, plan, interpreter(plan))}
     for level, images in levels.items():
-        answers[level] = await execute(plan, example, Engine(level, placement, images))
+        engine = images if isinstance(images, ExampleError) else Engine(level, placement, images)
+        answers[level] = await _ask(example, plan, engine)
     return answers
+
+
+async def _ask(example: Example, plan: Plan, engine: Engine | ExampleError) -> dict[int, Answer]:
+    try:
+        if isinstance(engine, Engine):
+            return await execute(plan, example, engine)
+    except Exception as error:  # noqa: BLE001  # as above
+        engine = internal(error)
+    return {c.line: engine for c in example.commands if isinstance(c, Call | Run)}

@@ -1,6 +1,8 @@
 """The type that the checker found for a name in a checked program."""
 
-from attrs import fields_dict, has
+from typing import cast
+
+from attrs import AttrsInstance, fields_dict, has
 
 from dandc.compiler.check import Checked
 from dandc.compiler.check.constants import settle
@@ -36,5 +38,5 @@ def _locals(body: TFn | TKernel) -> list[Local]:
         elif isinstance(node, tuple | list):
             stack.extend(node)
         elif type(node).__module__ == TFn.__module__ and has(type(node)):
-            stack.extend(getattr(node, attribute) for attribute in fields_dict(type(node)))
+            stack.extend(getattr(node, attribute) for attribute in fields_dict(cast("type[AttrsInstance]", type(node))))
     return list(found.values())
