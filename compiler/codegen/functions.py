@@ -456,7 +456,9 @@ class FunctionWriter:
         memory.own(b, t, place, longer, high=high, site=site)
         new = b.load("ptr", place)
         # A value that is extended by itself: its old buffer may have been given back, the new one begins with the same.
-        source = b.op(f"select i1 {b.op(f'icmp eq ptr {data}, {old}')}, ptr {new}, ptr {data}")
+        # (An empty view at the start of the operand has the same address, but nothing of it is in the new buffer.)
+        same, within = b.op(f"icmp eq ptr {data}, {old}"), b.op(f"icmp ule i64 {count}, {length}")
+        source = b.op(f"select i1 {b.op(f'and i1 {same}, {within}')}, ptr {new}, ptr {data}")
         target = b.offset(new, length, self.layout.mem(item))
         if self.layout.has_heap(item):
             memory.each_element(b, source, "0", count, item, lambda p: memory.freeze(b, item, p))

@@ -32,7 +32,7 @@ def program(seed: int) -> str:
         helpers.append(Writer(chance, f"h{number}", params, chance.choice([*TYPES, "unit"]), helpers[:]))
         helpers[-1].write(chance.randrange(2, 8))
     main = Writer(chance, "random", [("i64", False), (STR, False), ("set[array[str]]", False)], "unit", helpers)
-    main.write(chance.randrange(6, 25))
+    main.write(chance.randrange(10, 30))
     return "\n".join([*lines, main.text(), *(h.text() for h in helpers)]) + "\n"
 
 
@@ -63,6 +63,8 @@ class Writer:
         return "\n".join([head, *(f"{'var' if self.mutable[i] else 'let'} {declared(i)}" for i in rest), *self.lines, "}"])
 
     def write(self, count: int) -> None:
+        for t in TYPES if self.name == "random" else ():
+            self.variable(t, self.made(t, 3))
         for _ in range(count):
             self.statement()
         for number in sorted(self.live):
@@ -90,6 +92,7 @@ class Writer:
     def define(self, t: str, text: str) -> int:
         dst = self.target(t)
         self.lines.append(f"%{dst} = {text}")
+        self.level[dst] = min(self.level[dst], self.in_loop)
         self.live.add(dst)
         return dst
 
@@ -107,7 +110,7 @@ class Writer:
     def place(self, t: str, *, mutable: bool = False) -> str | None:
         """A place of type `t`, guarded by an `if` that stays open (see `close`)."""
         direct = self.pick(t, mutable=mutable)
-        inner = [f for f in (self.through_array, self.through_record, self.through_option) if self.chance.random() < 0.7]
+        inner = [f for f in (self.through_array, self.through_record, self.through_option) if self.chance.random() < 0.5]
         self.chance.shuffle(inner)
         for way in inner:
             found = way(t, mutable)
@@ -147,6 +150,12 @@ class Writer:
         self.lines.append(f"if %{self.scalar(cond, 'bool')} {{")
         self.depth += 1
 
+    def open_small(self, place: str, t: str) -> None:
+        """What follows is done only while the value is small: programs may double values in nested loops."""
+        borrowed = self.new(t, owned=False)
+        self.lines.append(f"%{borrowed} = borrow {place}")
+        self.open_if(f"lt(%{self.scalar(f'len(%{borrowed})')}, {100 if t == STR else 8}:i64)")
+
     def close(self, depth: int, live: set[int]) -> None:
         """Closes the guards that were opened since; what was only defined inside is not live after."""
         if self.depth > depth:
@@ -180,7 +189,7 @@ class Writer:
             if self.chance.random() < 0.3:
                 return self.private(t, "variant 0()")
             return self.private(t, f"variant 1(%{self.fresh(TEXTS, size)})")
-        count = self.chance.randrange(3)
+        count = self.chance.choice([0, 1, 2, 2])
         if t == INTS:
             return self.private(t, f"array({', '.join(f'{self.chance.randrange(99)}:i64' for _ in range(count))})")
         return self.private(t, f"array({', '.join(f'%{self.fresh(ELEMENT[t], size)}' for _ in range(count))})")
@@ -217,17 +226,20 @@ class Writer:
 
     def statement(self) -> None:
         depth, live = self.depth, set(self.live)
-        ways = [self.declare, self.declare, self.assign, self.append, self.append, self.extend, self.store, self.store,
-                self.keep, self.keep, self.pop, self.rebuild, self.loop, self.branch, self.call, self.call, self.show,
-                self.bound, self.view]  # fmt: skip
+        ways = [self.declare, self.assign, self.append, self.append, self.append, self.extend, self.extend, self.store,
+                self.store, self.store, self.keep, self.keep, self.pop, self.rebuild, self.loop, self.loop, self.branch,
+                self.call, self.call, self.show, self.bound, self.view]  # fmt: skip
         self.chance.choice(ways)()
         self.close(depth, live)
 
     def declare(self) -> None:
         t = self.chance.choice(TYPES)
-        value = self.fresh(t, 3)
+        self.variable(t, self.fresh(t, 3))
+
+    def variable(self, t: str, value: int) -> None:
         dst = self.new(t, mutable=True)
         self.lines.append(f"%{dst} = %{value}")
+        self.live.discard(value)
         self.live.add(dst)
 
     def assign(self) -> None:
@@ -245,6 +257,7 @@ class Writer:
         item = f"{self.chance.randrange(99)}:i64" if t == INTS else f"%{self.fresh(ELEMENT[t], 2)}"
         place = self.place(t, mutable=True)
         if place is not None:
+            self.open_small(place, t)
             self.lines.append(f"append {place}, {item}")
 
     def extend(self) -> None:
@@ -252,6 +265,8 @@ class Writer:
         operand = self.pick(t)
         place = self.place(t, mutable=True)
         if place is not None and operand is not None:
+            self.open_small(place, t)
+            self.open_small(f"%{operand}", t)
             self.lines.append(f"extend {place}, %{operand}")
 
     def store(self) -> None:
@@ -284,6 +299,8 @@ class Writer:
         var, operand = self.pick(t, mutable=True), self.pick(t)
         if var is None or operand is None or var == operand:
             return
+        self.open_small(f"%{var}", t)
+        self.open_small(f"%{operand}", t)
         between = self.new(t, mutable=True)
         self.lines += [f"%{between} = move %{var}", f"extend %{between}, %{operand}", f"%{var} = %{between}"]
 
@@ -321,7 +338,7 @@ class Writer:
                 self.lines += [f"%{value} = set_value(%2, %{index})", "} else {", f"%{value} = array()", "}"]
                 self.depth -= 1
                 self.live.add(value)
-        for _ in range(self.chance.randrange(1, 6)):
+        for _ in range(self.chance.randrange(2, 7)):
             self.statement()
         if self.chance.random() < 0.3:
             stop = self.chance.choice(["break", "continue"])

@@ -188,6 +188,21 @@ fn "k"(%0 "n": i64) -> unit {
     assert ["ab", "ab" * 4, "ab" * 64] == values(agree(text, [[0], [1], [3]]))
 
 
+def test_extension_of_an_empty_view_by_what_it_views() -> None:
+    """An empty slice at the start of a text has the text's address, and is not the text."""
+    text = """kernel "k"
+param one "s": str
+output one "r": str
+fn "k"(%0 "s": str) -> unit {
+  var %1 "v": str
+  %1 = slice(%0, 0:i64, 0:i64)
+  extend %1, %0
+  emit 0 value=%1
+}
+"""
+    assert ["given text"] == values(agree(text, [["given text"]]))
+
+
 def test_extending_an_array_by_part_of_itself_shares_the_elements() -> None:
     """Elements that were appended twice are changed one at a time."""
     text = """kernel "k"
