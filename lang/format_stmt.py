@@ -1,0 +1,145 @@
+"""Prints statements of kernels: a block has always one statement a line, an arm with one simple statement needs none."""
+
+from collections.abc import Iterable
+
+from dandc.lang import tree as t
+from dandc.lang.format_base import Enclosed, Printer, Rule, Steps, enclosed
+from dandc.lang.format_docs import HARD, Doc, concat, group, if_break, indent
+from dandc.lang.format_expr import PLACE, arm_head, head
+from dandc.lang.format_tape import NOTHING, Trivia
+from dandc.lang.format_types import commas
+
+_COMPOUND = t.IfStmt | t.MatchStmt | t.WhileStmt | t.ForStmt
+
+
+def braces(p: Printer, nodes: Iterable[t.Node]) -> Steps:
+    """Statements or arms between the next braces, one a line."""
+    found = yield from enclosed(p, p.tape.find("{"), nodes)
+    return found.doc(HARD, comma="", blanks=True)
+
+
+def new_braces(before: Trivia, statement: Doc) -> Doc:
+    """One statement between braces that were not written."""
+    return Enclosed("{", [(before, statement)], NOTHING, "}").doc(HARD, comma="", blanks=True)
+
+
+def _block(p: Printer, node: t.Block, _: int) -> Steps:
+    return (yield from braces(p, node.statements))
+
+
+# Simple statements.
+
+
+def _let(p: Printer, node: t.LetStmt, _: int) -> Steps:
+    parts = [p.word("var" if node.mutable else "let"), " ", (yield node.pattern, 0)]
+    if node.type is not None:
+        parts += [p.word(":"), " ", (yield node.type, 0)]
+    return concat(*parts, " ", p.word("="), " ", (yield node.value, 0), ";")
+
+
+def _assign(p: Printer, node: t.AssignStmt, _: int) -> Steps:
+    target = yield node.target, PLACE
+    sign = p.word("=" if node.op == "=" else f"{node.op}=")
+    return concat(target, " ", sign, " ", (yield node.value, 0), ";")
+
+
+def _expression(p: Printer, node: t.ExprStmt, _: int) -> Steps:
+    return concat((yield node.value, PLACE), ";")
+
+
+def _return(p: Printer, node: t.ReturnStmt, _: int) -> Steps:
+    word = p.word("return")
+    if node.value is None:
+        return concat(word, ";")
+    return concat(word, " ", (yield node.value, 0), ";")
+
+
+def _emit(p: Printer, node: t.EmitStmt, _: int) -> Steps:
+    parts = [p.word("emit"), " ", p.name(node.output)]
+    if node.key is not None:
+        parts += [p.word("["), (yield node.key, 0), p.word("]")]
+    if node.name is not None:
+        parts += [" ", p.word("named"), " ", (yield node.name, 0)]
+    return concat(*parts, " ", p.word("<-"), " ", (yield node.value, 0), ";")
+
+
+def _message(p: Printer, node: t.FailStmt | t.NoteStmt, _: int) -> Steps:
+    word = p.word("fail" if isinstance(node, t.FailStmt) else "note")
+    return concat(word, " ", (yield node.message, 0), ";")
+
+
+def _jump(p: Printer, node: t.BreakStmt | t.ContinueStmt, _: int) -> Doc:
+    return concat(p.word("break" if isinstance(node, t.BreakStmt) else "continue"), ";")
+
+
+# Compound statements.
+
+
+def _if(p: Printer, node: t.IfStmt, _: int) -> Steps:
+    parts: list[Doc] = []
+    orelse: t.Block | t.IfStmt | None = node
+    while isinstance(orelse, t.IfStmt):
+        start = yield from head(p, "if", orelse.cond)
+        parts += [start, (yield orelse.then, 0)]
+        orelse = orelse.orelse
+        if orelse is not None:
+            parts += [" ", p.word("else"), " "]
+    if orelse is not None:
+        parts.append((yield orelse, 0))
+    return concat(*parts)
+
+
+def _while(p: Printer, node: t.WhileStmt, _: int) -> Steps:
+    start = yield from head(p, "while", node.cond)
+    return concat(start, (yield node.body, 0))
+
+
+def _for(p: Printer, node: t.ForStmt, _: int) -> Steps:
+    word = p.word("for")
+    targets = yield from commas(p, node.targets)
+    iterable = yield from head(p, "in", node.iterable)
+    return concat(word, " ", targets, " ", iterable, (yield node.body, 0))
+
+
+def _match(p: Printer, node: t.MatchStmt, _: int) -> Steps:
+    start = yield from head(p, "match", node.subject)
+    return concat(start, (yield from braces(p, node.arms)))
+
+
+def _arm(p: Printer, node: t.StmtArm, _: int) -> Steps:
+    start = yield from arm_head(p, node)
+    body = node.body
+    opener = p.tape.index(body.span.start)
+    closer = p.tape.closer_of[opener] if p.tape.text(opener) == "{" else None
+    only = body.statements[0] if len(body.statements) == 1 else None
+    last = p.index_before(body.span.end)
+    if only is None or isinstance(only, _COMPOUND) or p.tape.commented(p.tape.cursor, last + 1):
+        if closer is not None:
+            return concat(start, (yield body, 0))
+        assert only is not None
+        before = p.before(only)
+        return concat(start, new_braces(before, (yield only, 0)))
+    p.tape.gather(p.first(only), dropping="{")
+    statement = yield only, 0
+    if closer is not None:
+        p.leave(closer)
+    return group(start, if_break(concat("{", indent(HARD, statement), HARD, "}"), statement))
+
+
+RULES: dict[type[t.Node], Rule] = {
+    t.Block: _block,
+    t.LetStmt: _let,
+    t.AssignStmt: _assign,
+    t.ExprStmt: _expression,
+    t.ReturnStmt: _return,
+    t.EmitStmt: _emit,
+    t.FailStmt: _message,
+    t.NoteStmt: _message,
+    t.BreakStmt: _jump,
+    t.ContinueStmt: _jump,
+    t.IfStmt: _if,
+    t.WhileStmt: _while,
+    t.ForStmt: _for,
+    t.MatchStmt: _match,
+    t.StmtArm: _arm,
+}
