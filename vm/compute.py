@@ -28,7 +28,12 @@ from dandc.vm.summary import Note
 from dandc.vm.tasks import off_loop, together
 
 _TARGET_US = 2_000.0
-_MAX_PACK = 1 << 15
+# What a shard costs before its first instance: about a fork, and the copy of what all instances share.
+_FORK_US = 150.0
+_COPIED_PER_US = 2_000
+# A shard runs at least this many times as long as it takes to get going.
+_WORTH = 5
+_MAX_PACK = 1 << 13
 _MAX_PACK_BYTES = 8 << 20
 # A packed shard that takes this many times longer than expected is stopped and bisected, long before the limit of
 # its instances: or one endless loop would cost its whole time-out at every halving.
@@ -67,11 +72,19 @@ class _Packer:
     again: list[tuple[int, int]] = field(factory=list)
     changed: anyio.Event = field(factory=anyio.Event)
     offsets: Sequence[int] = ()
+    overhead_us: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.plan.sharded >= 0:
             items = self.plan.params[self.plan.sharded]
             self.offsets = [0, *accumulate(map(len, items.values))]
+        shared = sum(block_bytes(p) for i, p in enumerate(self.plan.params) if i != self.plan.sharded)
+        self.overhead_us = _FORK_US + shared / _COPIED_PER_US
+
+    @property
+    def target_us(self) -> float:
+        """How long a shard of this call should take."""
+        return max(_TARGET_US, _WORTH * self.overhead_us)
 
     async def take(self) -> tuple[int, int] | None:
         """The next range to run, one that must run again before a new one; None when all have ended well."""
@@ -97,7 +110,7 @@ class _Packer:
         cost = self.costs.get(self.kernel.name)
         if cost is None:
             return 1
-        size = max(1, min(self.most, int(_TARGET_US / max(cost, 0.01))))
+        size = max(1, min(self.most, int(self.target_us / max(cost, 0.01))))
         last = min(self.plan.count, first + size)
         # Values are bounded as well; halving finds a fitting size in a few steps.
         while last - first > 1 and self._bytes(first, last) > _MAX_PACK_BYTES:
@@ -126,7 +139,8 @@ class _Packer:
 
     def measured(self, instances: int, taken_us: float) -> None:
         """Learn from a shard: half of the estimate is the newest measurement."""
-        cost = taken_us / instances
+        # Overheads vary; what is left of a shard without them is never taken for nothing.
+        cost = max(taken_us - self.overhead_us, taken_us / 50) / instances
         known = self.costs.get(self.kernel.name)
         self.costs[self.kernel.name] = cost if known is None else (known + cost) / 2
 
@@ -183,7 +197,7 @@ class _Call:
     async def _place(self, first: int, last: int, limits: Limits) -> Ended:
         sets, rows = self.plan.items(first, last), self.plan.rows(first, last)
         block = await off_loop(sum(map(block_bytes, sets)), build_block, sets, rows, last - first)
-        background = self.packer.expected_us(last - first) > _TARGET_US
+        background = self.packer.expected_us(last - first) > 2 * _TARGET_US
         return await self.placement.run_shard(self.kernel, block, 0, last - first, limits, background=background)
 
     def _limits(self, instances: int) -> Limits:
@@ -198,7 +212,7 @@ class _Call:
     def _failed_shard(self, first: int, last: int, result: Ended) -> None:
         """A shard that left nothing to believe: halve it, or blame its only instance."""
         error = result.error or ""
-        if error in ("limit.wall", "limit.cpu"):
+        if last - first > 1 and error in ("limit.wall", "limit.cpu"):
             self.packer.underestimated(last - first, result.wall_us)
         # Bisecting finds a guilty instance; trouble of the host or with the image has none.
         if last - first > 1 and not error.startswith(_NOBODYS_FAULT):

@@ -315,3 +315,22 @@ def test_notes_are_kept(kit: Any) -> None:
         ((note.node, note.item, note.text) for note in result.notes), key=lambda row: int(row[1][4:])
     )
     assert len(result.outputs["y"]) == 300
+
+
+def test_what_all_instances_share_is_copied_seldom(kit: Any) -> None:
+    """With a big `all` argument shards are large, because each of them copies it."""
+    kernel = kit.kernel("f", [kit.port("one"), kit.port("set")], [kit.out("one")])
+    node = kit.node("f", [kit.arg(kit.input(0), "each"), kit.arg(kit.input(1), "all")], [kit.many()])
+    graph = kit.graph({"xs": kit.many(), "big": kit.many()}, [node], {"y": (kit.many(), kit.at(0, 0))})
+    inputs = {**numbers(500), "big": [InputItem("x" * (4 << 20))]}
+
+    class Copying(kit.FakePlacement):  # type: ignore[misc, name-defined]
+        async def run_shard(self, kernel: Any, inputs: Any, first: int, last: int, *rest: Any, **more: Any) -> Any:
+            outcome = await super().run_shard(kernel, inputs, first, last, *rest, **more)
+            return evolve(outcome, cpu_us=sum(map(len, inputs)) // 2_000 + 20 * (last - first))
+
+    placement = Copying({"f": lambda x, _: echo(x)})
+    limits = RunLimits(kernel=Limits(output=1 << 20))
+    result = anyio.run(lambda: run(kit.program([graph], [kernel]), "main", inputs, placement=placement, limits=limits))
+    assert 500 == len(result.outputs["y"])
+    assert len(placement.shards) < 8
