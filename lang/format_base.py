@@ -21,7 +21,7 @@ Steps = Generator[Request, Doc, Doc]
 Rule = Callable[["Printer", t.Node, int], Steps | Doc]
 
 # The names that mean something after a call are quoted if their author quoted them.
-_SOFT_WORDS = frozenset("retry timeout on failure collect into skip value named intrinsic".split())
+_SOFT_WORDS = frozenset("retry timeout on failure collect into skip value named intrinsic expect fails traps given run with".split())
 
 
 @define
@@ -78,12 +78,14 @@ class Printer:
         index = self.first(node)
         return commented(self.tape.advance(index), self.tape.text(index).replace("\r\n", "\n"))
 
-    def name(self, node: t.Name) -> Doc:
-        """A name, in back quotes only if it needs them."""
+    def name(self, node: t.Name, *, quoted: bool = False) -> Doc:
+        """A name, in back quotes only if it needs them, or if the caller says so."""
         index = self.tape.index(node.span.start)
         text = self.tape.text(index)
         if text[0] == "`" and node.text not in RESERVED and node.text not in _SOFT_WORDS:
             text = node.text
+        if quoted:
+            text = f"`{node.text}`"
         return commented(self.tape.advance(index), text)
 
     def path(self, names: tuple[t.Name, ...]) -> Doc:

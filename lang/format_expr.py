@@ -12,6 +12,7 @@ _OPERATORS = (("or",), ("and",), (), ("==", "!=", "<", "<=", ">", ">="), ("|",),
               ("+", "-", "+%", "-%"), ("*", "/", "%", "*%"))  # fmt: skip
 _LEVEL = {op: level for level, ops in enumerate(_OPERATORS, start=1) for op in ops}
 _BITWISE = frozenset("| ^ & << >>".split())
+_TEST_WORDS = frozenset(("expect", "fails", "traps"))
 _SHORT = 4  # a name as long as the indentation: the first call of a broken chain stays beside it
 _Link = t.CallExpr | t.FieldExpr | t.IndexExpr | t.SliceExpr | t.TryExpr
 
@@ -32,7 +33,8 @@ def _maybe_parenthesised(rule: Rule) -> Rule:
 
     def print_expr(p: Printer, node: t.Node, level: int) -> Steps | Doc:
         assert isinstance(node, t.Expr)
-        return _parenthesised(p, node) if _rank(node) < level else rule(p, node, level)
+        unclear = p.clarify and level > _ANY and isinstance(node, t.IfExpr | t.MatchExpr)
+        return _parenthesised(p, node) if unclear or _rank(node) < level else rule(p, node, level)
 
     return print_expr
 
@@ -47,7 +49,16 @@ def _literal(p: Printer, node: t.Expr, _: int) -> Doc:
 
 
 def _name(p: Printer, node: t.NameExpr, _: int) -> Doc:
-    return p.name(node.name)
+    return p.name(node.name, quoted=node.name.text in _TEST_WORDS and _was_hidden(p, node))
+
+
+def _was_hidden(p: Printer, node: t.NameExpr) -> bool:
+    """Whether parentheses kept a name from being a word of a test: they may go, so back quotes have to say it."""
+    index = p.tape.index(node.name.span.start)
+    after = index + 1
+    while p.tape.text(after) == ")":
+        after += 1
+    return p.tape.text(index - 1) == "(" and p.tape.text(after) in ("(", "[", "-")
 
 
 # Operators.
@@ -186,6 +197,11 @@ def _arg(p: Printer, node: t.Arg, _: int) -> Steps:
     return concat(spread, (yield node.value, _ANY))
 
 
+def _run(p: Printer, node: t.RunExpr, _: int) -> Steps:
+    start = concat(p.word("run"), " ", p.path(node.path))
+    return concat(start, (yield from arguments(p, node.args)))
+
+
 # Bracketed.
 
 
@@ -288,6 +304,7 @@ _EXPRESSIONS: dict[type[t.Node], Rule] = {
     t.IfExpr: _if,
     t.MatchExpr: _match,
     t.RangeExpr: _range,
+    t.RunExpr: _run,
 }
 RULES: dict[type[t.Node], Rule] = {
     **{type_: _maybe_parenthesised(rule) for type_, rule in _EXPRESSIONS.items()},

@@ -6,7 +6,7 @@ from dandc.lang import tree as t
 from dandc.lang.format_base import Printer, Rule, Steps, enclosed, listed, separator
 from dandc.lang.format_docs import HARD, LINE, SOFT, Doc, concat, group, if_break, indent
 from dandc.lang.format_expr import arguments
-from dandc.lang.format_stmt import new_braces
+from dandc.lang.format_stmt import for_head, new_braces
 
 
 def _start(p: Printer, node: t.Item, word: str) -> list[Doc]:
@@ -144,6 +144,13 @@ def _composition(p: Printer, node: t.CompositionItem, _: int) -> Steps:
     return concat(*parts, found.doc(HARD, comma="", blanks=True))
 
 
+def _test(p: Printer, node: t.TestItem, _: int) -> Steps:
+    parts = [p.word("test"), " ", p.at(node.title), " "]
+    if node.table is not None:
+        parts.append((yield from for_head(p, node.targets, node.table)))
+    return concat(*parts, (yield node.body, 0))
+
+
 RULES: dict[type[t.Node], Rule] = {
     t.ImportItem: _import,
     t.ConfigItem: _config,
@@ -159,4 +166,5 @@ RULES: dict[type[t.Node], Rule] = {
     t.FunctionItem: _function,
     t.CommunicationItem: _communication,
     t.CompositionItem: _composition,
+    t.TestItem: _test,
 }

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from dandc.lang import tree as t
-from dandc.lang.format_base import Enclosed, Printer, Rule, Steps, enclosed
-from dandc.lang.format_docs import HARD, Doc, concat, group, if_break, indent
+from dandc.lang.format_base import Enclosed, Printer, Rule, Steps, enclosed, separator
+from dandc.lang.format_docs import HARD, LINE, Doc, concat, group, if_break, indent
 from dandc.lang.format_expr import PLACE, arm_head, head
 from dandc.lang.format_tape import NOTHING, Trivia
 from dandc.lang.format_types import commas
 
-_COMPOUND = t.IfStmt | t.MatchStmt | t.WhileStmt | t.ForStmt
+_COMPOUND = t.IfStmt | t.MatchStmt | t.WhileStmt | t.ForStmt | t.GivenStmt
 
 
 def braces(p: Printer, nodes: Iterable[t.Node]) -> Steps:
@@ -95,10 +95,15 @@ def _while(p: Printer, node: t.WhileStmt, _: int) -> Steps:
 
 
 def _for(p: Printer, node: t.ForStmt, _: int) -> Steps:
+    start = yield from for_head(p, node.targets, node.iterable)
+    return concat(start, (yield node.body, 0))
+
+
+def for_head(p: Printer, targets: tuple[t.Pattern, ...], iterable: t.Expr) -> Steps:
+    """`for targets in iterable`, with a space at the end."""
     word = p.word("for")
-    targets = yield from commas(p, node.targets)
-    iterable = yield from head(p, "in", node.iterable)
-    return concat(word, " ", targets, " ", iterable, (yield node.body, 0))
+    shown = yield from commas(p, targets)
+    return concat(word, " ", shown, " ", (yield from head(p, "in", iterable)))
 
 
 def _match(p: Printer, node: t.MatchStmt, _: int) -> Steps:
@@ -126,6 +131,57 @@ def _arm(p: Printer, node: t.StmtArm, _: int) -> Steps:
     return group(start, if_break(concat("{", indent(HARD, statement), HARD, "}"), statement))
 
 
+# Statements of tests.
+
+
+def _expect(p: Printer, node: t.ExpectStmt, _: int) -> Steps:
+    parts = [p.word("expect"), " "]
+    if node.mode:
+        parts += [p.word(node.mode), " "]
+    parts.append((yield node.value, 0))
+    if node.code is not None:
+        parts += [" ", p.word("with"), " ", p.at(node.code)]
+    return concat(*parts, ";")
+
+
+def _set_config(p: Printer, node: t.SetConfigStmt, _: int) -> Steps:
+    start = concat(p.word("config"), " ", p.name(node.name), " ", p.word("="), " ")
+    return concat(start, (yield node.value, 0), ";")
+
+
+def _given(p: Printer, node: t.GivenStmt, _: int) -> Steps:
+    start = concat(p.word("given"), " ", p.name(node.endpoint), " ")
+    return concat(start, (yield from braces(p, node.rules)))
+
+
+def _given_rule(p: Printer, node: t.GivenRule, _: int) -> Steps:
+    parts = [] if node.method is None else [p.name(node.method), " "]
+    parts += [p.at(node.target), " ", p.word("=>")]
+    answers: list[Doc] = []
+    for answer in node.answers:
+        before = p.before(answer)
+        answers += [*([","] if answers else []), *separator(before, LINE)]
+        answers.append((yield answer, 0))
+    if len(node.answers) == 1 and answers[0] is LINE:
+        return concat(*parts, " ", answers[1], ";")
+    return group(*parts, indent(*answers), ";")
+
+
+def _answer(p: Printer, node: t.Answer, _: int) -> Steps:
+    parts: list[Doc] = []
+    for part in node.parts:
+        parts += [" "] if parts else []
+        parts.append((yield part, 0))
+    return concat(*parts)
+
+
+def _answer_part(p: Printer, node: t.AnswerPart, _: int) -> Steps:
+    word = p.name(node.word)
+    if node.duration_ms is not None:
+        return concat(word, " ", p.next())
+    return word if node.value is None else concat(word, " ", (yield node.value, 0))
+
+
 RULES: dict[type[t.Node], Rule] = {
     t.Block: _block,
     t.LetStmt: _let,
@@ -142,4 +198,10 @@ RULES: dict[type[t.Node], Rule] = {
     t.ForStmt: _for,
     t.MatchStmt: _match,
     t.StmtArm: _arm,
+    t.ExpectStmt: _expect,
+    t.SetConfigStmt: _set_config,
+    t.GivenStmt: _given,
+    t.GivenRule: _given_rule,
+    t.Answer: _answer,
+    t.AnswerPart: _answer_part,
 }
