@@ -119,14 +119,14 @@ def _load_program(entry: bytes | None) -> Compiled | None:
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
     from dandc.compiler.lower import lower_kernel
 
-    loaded, checked = check_file(path, cache)
+    loaded, checked = check_file(path, cache, tests=False)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
     kernels = {}
     for name in _reachable(checked):
         kernel = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
-        kernels[name] = _image(kernel, cache, options, version)
+        kernels[name] = image_of(kernel, cache, options, version)
     program = Program(
         path.stem, dict(checked.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table)
     )
@@ -138,13 +138,13 @@ def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compil
     return Compiled(program, diagnostics, loaded.sources)
 
 
-def check_file(path: Path, cache: Cache) -> "tuple[Loaded, Checked]":
-    """The modules of the program in `path`, and what checking them found."""
+def check_file(path: Path, cache: Cache, *, tests: bool = True) -> "tuple[Loaded, Checked]":
+    """The modules of the program in `path`, and what checking them found; with its `test` blocks or without."""
     from dandc.compiler.check import check
-    from dandc.loader import ROOT, load
+    from dandc.loader import load
 
-    loaded = load(path, grammar_cache=cache.folder)
-    checked = check(loaded.modules, ROOT, loaded.diagnostics)
+    loaded = load(path, grammar_cache=cache.folder, tests=tests)
+    checked = check(loaded.modules, loaded.root, loaded.diagnostics)
     return loaded, checked
 
 
@@ -154,7 +154,7 @@ def _reachable(checked: "Checked") -> list[str]:
     return sorted({n.kernel for g in checked.graphs.values() for n in g.nodes if isinstance(n, ComputeNode)})
 
 
-def _image(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
+def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
     """The kernel's image, from the cache if the same IR was compiled before."""
     from dandc.compiler.kir_text import print_kernel
 

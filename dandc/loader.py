@@ -11,7 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from dandc.compiler.check import SourceModule
 from dandc.files import read_source
@@ -23,21 +23,44 @@ PRELUDE = "prelude"
 
 @frozen
 class Loaded:
-    """All modules of a program. `digests` are the SHA-256 of the user's files by path, the root first."""
+    """All modules of a program, and which of them is its root.
+
+    `digests` are the SHA-256 of the user's files by path, the root first.
+    """
 
     modules: dict[str, SourceModule]
     sources: dict[str, Source]
     digests: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
+    root: str = ROOT
 
 
-def load(path: Path, *, grammar_cache: Path | None = None) -> Loaded:
-    """The program whose root module is the file `path`; raises `DiagnosticError` if that file cannot be read."""
-    loading = _Loading(path.parent, grammar_cache)
+def load(path: Path, *, grammar_cache: Path | None = None, tests: bool = True) -> Loaded:
+    """The program whose root module is the file `path`; raises `DiagnosticError` if that file cannot be read.
+
+    Without `tests` the `test` blocks are left out: they are no part of what runs. A file of the standard library itself
+    is loaded as what it is, under its own name.
+    """
+    loading = _Loading(path.parent, grammar_cache, tests)
     source, data = read_source(path, str(path))
     loading.standard(PRELUDE)
-    loading.user(ROOT, path, source, data)
-    return Loaded(loading.modules, loading.sources, loading.digests, tuple(loading.diagnostics))
+    root = _own_module(path)
+    if root is None:
+        root = ROOT
+        loading.user(ROOT, path, source, data)
+    else:
+        loading.standard(root)
+    if any(isinstance(i, tree.TestItem) for i in loading.modules[root].tree.items):
+        loading.standard("json")  # what tests show of values is JSON
+    return Loaded(loading.modules, loading.sources, loading.digests, tuple(loading.diagnostics), root)
+
+
+def _own_module(path: Path) -> str | None:
+    """The name of the standard library's module whose file `path` is, None for others."""
+    name = path.name.removesuffix(".dnd")
+    resource = _resource(name)
+    own = path.suffix == ".dnd" and resource.is_file() and os.path.samefile(path, str(resource))
+    return name if own else None
 
 
 def standard_modules() -> list[str]:
@@ -73,6 +96,7 @@ def _standard_module(name: str, grammar_cache: Path | None) -> tuple[Source, Par
 class _Loading:
     folder: Path
     grammar_cache: Path | None
+    tests: bool
     modules: dict[str, SourceModule] = Factory(dict)
     sources: dict[str, Source] = Factory(dict)
     digests: dict[str, str] = Factory(dict)
@@ -89,12 +113,18 @@ class _Loading:
         source, parsed = _standard_module(name, self.grammar_cache)
         self.sources[source.file] = source
         self.diagnostics.extend(parsed.diagnostics)
-        module = parsed.module
+        module = self._kept(parsed.module)
         imports = {i.path: i.path for i in module.items if isinstance(i, tree.ImportItem)}
         self.modules[name] = SourceModule(name, module, imports, trusted=True)
         for imported in imports:
             self.standard(imported)
         return True
+
+    def _kept(self, module: tree.Module) -> tree.Module:
+        """The module with or without its tests."""
+        if self.tests or not any(isinstance(i, tree.TestItem) for i in module.items):
+            return module
+        return evolve(module, items=tuple(i for i in module.items if not isinstance(i, tree.TestItem)))
 
     def user(self, name: str, path: Path, source: Source, data: bytes) -> None:
         """Load a user's module and what it imports."""
@@ -116,7 +146,7 @@ class _Loading:
         self.sources[source.file] = source
         parsed = parse(source, cache_dir=self.grammar_cache)
         self.diagnostics.extend(parsed.diagnostics)
-        return parsed.module
+        return self._kept(parsed.module)
 
     def _library(self, item: tree.ImportItem) -> str | None:
         if item.path != PRELUDE and self.standard(item.path):

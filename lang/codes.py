@@ -478,3 +478,41 @@ _family(
         ),
     }
 )
+
+
+# R075x: how a test ends when it does not pass.
+_family(
+    {
+        "R0750": (
+            "expectation does not hold",
+            "The condition after `expect` is false. Both sides of a comparison are shown, or the value whose method was "
+            "called. The test ends at the first expectation that does not hold.",
+        ),
+        "R0751": (
+            "request that no fake answers",
+            "In a test nothing leaves the machine: every request is answered by a `given` of its endpoint. Add a rule for "
+            'this one, `GET "/path" => json {...};`; a path that ends with `*` takes all that begin like it.',
+        ),
+        "R0752": (
+            "run did not fail as expected",
+            "`expect fails run ...` needs a run that ends with a failure, and with the code that is named after `with`. "
+            "A failure that the composition handles itself (`on failure collect into NAME`) does not end the run: look at the "
+            "set that collects it.",
+        ),
+        "R0753": (
+            "no trap as expected",
+            "`expect traps ...` needs an expression whose evaluation ends with a trap, and with the code that is named "
+            "after `with`.",
+        ),
+        "R0754": (
+            "interpreter and native code disagree",
+            "Every test's pure part runs in the reference interpreter and as native code, and both must give the same bits. "
+            "They did not: this is a mistake in dandc itself. Please report it with the test.",
+        ),
+        "R0755": (
+            "test did not end",
+            "All that is left in the test waits for something that never comes, or the interpreter was stopped after its "
+            "most steps. In tests time passes only while somebody waits for it.",
+        ),
+    }
+)

@@ -156,6 +156,12 @@ TYPES: dict[str, tuple[str, str]] = {
         " `fail`, or declare the output `optional T`.",
     ),
     "T0335": ("output emitted twice", "`x: T` and `optional T` hold at most one item. Declare `set[T]` for more."),
+    "T0340": (
+        "table does not fit",
+        "The table of a test is an array, or a range, whose rows are data: numbers, text, tuples, records, arrays of these. It gives"
+        " one name for the row or a pattern that takes it apart, and before it a name for its number if that is wanted:"
+        " `for (a, b) in [(1, 2), (3, 4)]`, `for i, name in [\"x\", \"y\"]`.",
+    ),
 }
 
 COMPOSITIONS: dict[str, tuple[str, str]] = {
@@ -199,6 +205,33 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
     "C0420": ("sharding does not fit", "`each` passes one item an instance, `keyed` a set of those with one key; the parameter takes the other."),
     "C0421": ("`on failure value` does not fit", "The value `result[T, Failure]` stands for the one item of a call with one output."),
     "C0422": ("endpoint needs one address", "`endpoint name = module(address);`: the address is a config of type str or a literal."),
+    "C0430": (
+        "misplaced part of a test",
+        "A test is cut into pieces at its runs, so `run`, `given`, `config`, `expect fails` and `expect traps` stand at the top level"
+        " of a test, where they are reached in any case and once: not in a loop, a branch or a lambda. For several rows write a"
+        " table: `test \"...\" for (a, b) in [(1, 2), (3, 4)] { ... }`.",
+    ),
+    "C0431": (
+        "nothing to run",
+        "`run` takes a composition, or a `function` alone. Helpers (`fn`) are called like anywhere, and what communication"
+        " functions answer in a test is said with `given`.",
+    ),
+    "C0432": (
+        "fake does not fit",
+        "A fake of `http` answers requests: `GET \"/path\" => status 500, json {a: 1};`, with `delay 5s`, `header \"name: value\"`,"
+        " `json`, `text`, `bytes`, `hang` and `network`. A fake of `storage` holds objects: `\"name\" => text \"...\";`, or fails with"
+        " `missing`, `full` or `io`. Answers follow one another; the last one repeats.",
+    ),
+    "C0433": (
+        "given after a run",
+        "Fakes and configs are set up once for the whole test, so they stand before the first `run`. Scripted answers change from"
+        " request to request: `GET \"/path\" => status 500, text \"ok\";`.",
+    ),
+    "C0434": (
+        "failure does not fit",
+        "`expect fails run f(...)` says that a run ends with a failure, `expect traps expression` that an expression ends with a"
+        " trap; both take its code after `with`: `expect traps 1 / x with \"trap.division\"`.",
+    ),
     "C0490": ("not implemented yet", "This part of the composition language is reserved and not implemented in this version."),
 }
 
@@ -223,5 +256,10 @@ TOOLS: dict[str, tuple[str, str]] = {
     "U0910": (
         "empty file",
         "The file holds no declaration, only white space and comments. It may have been cut short, or another one was meant.",
+    ),
+    "U0915": (
+        "no test",
+        "No test was found in the files, or none whose title holds the text after `--filter`. A run without tests proves nothing, so"
+        " it is an error.",
     ),
 }

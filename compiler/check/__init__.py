@@ -16,6 +16,7 @@ from dandc.compiler.check.flows import (
 )
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import CompositionDecl, SourceModule, World
+from dandc.compiler.check.tests import check_tests
 from dandc.compiler.check.types import define_type
 from dandc.compiler.flow import (
     CompositionNode,
@@ -26,6 +27,7 @@ from dandc.compiler.flow import (
     Graph,
     Source,
 )
+from dandc.compiler.testplan import Tests
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
@@ -46,6 +48,7 @@ class Checked:
     configs: tuple[Config, ...]
     endpoints: tuple[Endpoint, ...]
     diagnostics: tuple[Diagnostic, ...]
+    tests: Tests = Tests()
 
     @property
     def failed(self) -> bool:
@@ -77,8 +80,10 @@ def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagn
     configs, endpoints = _configs(world, root), _endpoints(world, root)
     graphs = {name: check_composition(world, c, facts, root) for name, c in world.compositions.items() if not _holds(c.item, syntax)}
     _check_recursion(world, graphs)
+    broken = frozenset(id(i) for i in world.scopes[root].module.tree.items if _holds(i, syntax))
+    tests = check_tests(world, facts, root, broken)
     ordered = tuple(sorted(sink.diagnostics, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
-    return Checked(root, world, graphs, world.checked_kernels, facts, configs, endpoints, ordered)
+    return Checked(root, world, graphs, world.checked_kernels, facts, configs, endpoints, ordered, tests)
 
 
 def _holds(item: tree.Item, syntax: Sequence[Diagnostic]) -> bool:
