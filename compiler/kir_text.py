@@ -290,7 +290,7 @@ def parse_kernel(text: str) -> Kernel:
     parser = _Parser(text)
     try:
         return parser.kernel()
-    except (KirTextError, TypeTextError, ValueError, IndexError) as error:
+    except (KirTextError, TypeTextError, ValueError, IndexError, KeyError) as error:
         raise KirTextError(f"line {parser.number}: {parser.line!r}: {error}") from error
 
 

@@ -72,7 +72,7 @@ def _assembly() -> str:
 def _runtime(body: list[str]) -> list[str]:
     """The runtime pieces that `body` refers to, directly or not; the names that assembly and LLVM itself use too."""
     pieces: dict[str, str] = {"dnd_enter": "declare i32 @dnd_enter(i64)", "dnd_unwind": "declare void @dnd_unwind(i32)"}
-    todo = ["dnd_sp", "memcpy", "memset", "memmove"]
+    todo = ["dnd_sp"]
     for text in body:
         todo += runtime.references(text)
     while todo:

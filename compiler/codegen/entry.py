@@ -12,7 +12,7 @@ from dandc.compiler.flow import ParamDecl
 from dandc.compiler.types import BOOL, Option, Type
 
 MAIN = """
-define dso_local void @dnd_main(ptr %control) #0 {
+define dso_local void @dnd_main(ptr %control) #2 {
 entry:
   %first = call i64 @control(ptr %control, i64 8)
   %last = call i64 @control(ptr %control, i64 16)
@@ -73,19 +73,19 @@ end:
   ret void
 }
 
-define internal i64 @control(ptr %control, i64 %at) #0 {
+define internal i64 @control(ptr %control, i64 %at) #2 {
   %p = getelementptr i8, ptr %control, i64 %at
   %v = load i64, ptr %p
   ret i64 %v
 }
 
-define internal ptr @control_ptr(ptr %control, i64 %at) #0 {
+define internal ptr @control_ptr(ptr %control, i64 %at) #2 {
   %p = getelementptr i8, ptr %control, i64 %at
   %v = load ptr, ptr %p
   ret ptr %v
 }
 
-define internal i64 @entry_count(ptr %end) #0 {
+define internal i64 @entry_count(ptr %end) #2 {
   %e = load ptr, ptr @entries
   %ei = ptrtoint ptr %e to i64
   %n = ptrtoint ptr %end to i64
@@ -94,7 +94,7 @@ define internal i64 @entry_count(ptr %end) #0 {
   ret i64 %c
 }
 
-define internal i64 @heap_used() #0 {
+define internal i64 @heap_used() #2 {
   %b = load ptr, ptr @bump
   %p = load ptr, ptr @peak
   %lo = load ptr, ptr @heap_lo
@@ -112,7 +112,7 @@ define internal i64 @heap_used() #0 {
   ret i64 %used
 }
 
-define internal void @run_instance(i64 %i, ptr %record) #0 {
+define internal void @run_instance(i64 %i, ptr %record) #2 {
 entry:
   call void @reset(i64 %i)
   %entries0 = load ptr, ptr @entries
@@ -160,7 +160,7 @@ trapped:
   ret void
 }
 
-define internal void @write_record(ptr %r, i32 %state, i32 %code, i32 %site, i32 %notes, i64 %offset, i64 %len) #0 {
+define internal void @write_record(ptr %r, i32 %state, i32 %code, i32 %site, i32 %notes, i64 %offset, i64 %len) #2 {
   store i32 %state, ptr %r
   %r4 = getelementptr i8, ptr %r, i64 4
   store i32 %code, ptr %r4
@@ -175,7 +175,7 @@ define internal void @write_record(ptr %r, i32 %state, i32 %code, i32 %site, i32
   ret void
 }
 
-define internal void @reset(i64 %i) #0 {
+define internal void @reset(i64 %i) #2 {
   %lo = load ptr, ptr @heap_lo
   %end = load ptr, ptr @heap_end
   store ptr %lo, ptr @bump
@@ -190,7 +190,7 @@ define internal void @reset(i64 %i) #0 {
   ret void
 }
 
-define internal void @squeeze(ptr %start, ptr %pos) #0 {
+define internal void @squeeze(ptr %start, ptr %pos) #2 {
 entry:
   %end = load ptr, ptr @entries
   br label %head

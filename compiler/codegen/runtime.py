@@ -14,6 +14,8 @@ import re
 # Attributes of every function: nothing unwinds; nothing may be assumed to return or to make progress.
 ATTRIBUTES = 'attributes #0 = { nounwind "no-builtins" "probe-stack"="inline-asm" }\n' + (
     'attributes #1 = { nounwind noinline cold "no-builtins" "probe-stack"="inline-asm" }\n'
+    # What runs at most once an instance or a note is not worth the optimiser's time.
+    'attributes #2 = { nounwind noinline optnone "no-builtins" "probe-stack"="inline-asm" }\n'
 )
 
 PRELUDE = """\
@@ -21,7 +23,8 @@ PRELUDE = """\
 """
 
 # Entering and leaving an instance. `dnd_enter` saves the callee-saved registers and the stack pointer, so that
-# `dnd_unwind(status)` can leave from any depth by restoring them. `_start` gets the control page in rdi.
+# `dnd_unwind(status)` can leave from any depth by restoring them. `_start` gets the control page in rdi. LLVM itself calls
+# `memcpy`, `memset` and `memmove`; in assembly they cost no compile time and cannot be turned into calls of themselves.
 ASSEMBLY = """\
 .text
 .globl _start
@@ -58,6 +61,83 @@ dnd_unwind:
   mov dnd_sp(%rip), %rsp
   mov %edi, %eax
   jmp dnd_leave
+.globl memcpy
+memcpy:
+  mov %rdi, %rax
+  cmp $16, %rdx
+  jb 3f
+  cmp $1024, %rdx
+  ja 2f
+  movups -16(%rsi,%rdx), %xmm1
+  lea -16(%rdi,%rdx), %r8
+  mov %rdi, %rcx
+1:
+  movups (%rsi), %xmm0
+  movups %xmm0, (%rcx)
+  add $16, %rsi
+  add $16, %rcx
+  cmp %r8, %rcx
+  jb 1b
+  movups %xmm1, (%r8)
+  ret
+2:
+  mov %rdx, %rcx
+  rep movsb
+  ret
+3:
+  cmp $8, %rdx
+  jb 4f
+  mov (%rsi), %rcx
+  mov -8(%rsi,%rdx), %r8
+  mov %rcx, (%rdi)
+  mov %r8, -8(%rdi,%rdx)
+  ret
+4:
+  cmp $4, %rdx
+  jb 5f
+  mov (%rsi), %ecx
+  mov -4(%rsi,%rdx), %r8d
+  mov %ecx, (%rdi)
+  mov %r8d, -4(%rdi,%rdx)
+  ret
+5:
+  test %rdx, %rdx
+  jz 6f
+  movb (%rsi), %cl
+  movb %cl, (%rdi)
+  inc %rsi
+  inc %rdi
+  dec %rdx
+  jmp 5b
+6:
+  ret
+.globl memset
+memset:
+  mov %rdi, %r8
+  mov %esi, %eax
+  mov %rdx, %rcx
+  rep stosb
+  mov %r8, %rax
+  ret
+.globl memmove
+memmove:
+  mov %rdi, %rax
+  mov %rdi, %r8
+  sub %rsi, %r8
+  mov %rdx, %rcx
+  cmp %rdx, %r8
+  jb 1f
+  rep movsb
+  ret
+1:
+  test %rcx, %rcx
+  jz 2f
+  dec %rcx
+  movb (%rsi,%rcx), %r8b
+  movb %r8b, (%rdi,%rcx)
+  jmp 1b
+2:
+  ret
 """
 
 GLOBALS = {
@@ -92,106 +172,6 @@ GLOBALS = {
 }
 
 FUNCTIONS = {
-    "memcpy": """
-define dso_local ptr @memcpy(ptr %d, ptr %s, i64 %n) #0 {
-  %small = icmp ult i64 %n, 16
-  br i1 %small, label %tail, label %big
-big:
-  %huge = icmp ugt i64 %n, 1024
-  br i1 %huge, label %rep, label %wide
-rep:
-  call { ptr, ptr, i64 } asm sideeffect "rep movsb", "={di},={si},={cx},0,1,2,~{memory}"(ptr %d, ptr %s, i64 %n)
-  ret ptr %d
-wide:
-  %last = sub i64 %n, 16
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %wide ], [ %i2, %loop ]
-  %a = getelementptr i8, ptr %s, i64 %i
-  %b = getelementptr i8, ptr %d, i64 %i
-  %v = load <16 x i8>, ptr %a, align 1
-  store <16 x i8> %v, ptr %b, align 1
-  %i2 = add i64 %i, 16
-  %more = icmp ult i64 %i2, %last
-  br i1 %more, label %loop, label %rest
-rest:
-  %c = getelementptr i8, ptr %s, i64 %last
-  %e = getelementptr i8, ptr %d, i64 %last
-  %w = load <16 x i8>, ptr %c, align 1
-  store <16 x i8> %w, ptr %e, align 1
-  ret ptr %d
-tail:
-  %none = icmp eq i64 %n, 0
-  br i1 %none, label %done, label %pick
-pick:
-  %eight = icmp uge i64 %n, 8
-  br i1 %eight, label %by8, label %lt8
-by8:
-  %l8 = sub i64 %n, 8
-  %s8 = getelementptr i8, ptr %s, i64 %l8
-  %d8 = getelementptr i8, ptr %d, i64 %l8
-  %x8 = load i64, ptr %s, align 1
-  %y8 = load i64, ptr %s8, align 1
-  store i64 %x8, ptr %d, align 1
-  store i64 %y8, ptr %d8, align 1
-  ret ptr %d
-lt8:
-  %four = icmp uge i64 %n, 4
-  br i1 %four, label %by4, label %bytes
-by4:
-  %l4 = sub i64 %n, 4
-  %s4 = getelementptr i8, ptr %s, i64 %l4
-  %d4 = getelementptr i8, ptr %d, i64 %l4
-  %x4 = load i32, ptr %s, align 1
-  %y4 = load i32, ptr %s4, align 1
-  store i32 %x4, ptr %d, align 1
-  store i32 %y4, ptr %d4, align 1
-  ret ptr %d
-bytes:
-  %j = phi i64 [ 0, %lt8 ], [ %j2, %bytes ]
-  %sj = getelementptr i8, ptr %s, i64 %j
-  %dj = getelementptr i8, ptr %d, i64 %j
-  %bj = load i8, ptr %sj
-  store i8 %bj, ptr %dj
-  %j2 = add i64 %j, 1
-  %mj = icmp ult i64 %j2, %n
-  br i1 %mj, label %bytes, label %done
-done:
-  ret ptr %d
-}
-""",
-    "memset": """
-define dso_local ptr @memset(ptr %d, i32 %c, i64 %n) #0 {
-  %b = trunc i32 %c to i8
-  call { ptr, i64 } asm sideeffect "rep stosb", "={di},={cx},0,1,{ax},~{memory}"(ptr %d, i64 %n, i8 %b)
-  ret ptr %d
-}
-""",
-    "memmove": """
-define dso_local ptr @memmove(ptr %d, ptr %s, i64 %n) #0 {
-  %di = ptrtoint ptr %d to i64
-  %si = ptrtoint ptr %s to i64
-  %gap = sub i64 %di, %si
-  %forward = icmp uge i64 %gap, %n
-  br i1 %forward, label %up, label %down
-up:
-  call { ptr, ptr, i64 } asm sideeffect "rep movsb", "={di},={si},={cx},0,1,2,~{memory}"(ptr %d, ptr %s, i64 %n)
-  ret ptr %d
-down:
-  %i = phi i64 [ %n, %0 ], [ %j, %step ]
-  %end = icmp eq i64 %i, 0
-  br i1 %end, label %done, label %step
-step:
-  %j = sub i64 %i, 1
-  %a = getelementptr i8, ptr %s, i64 %j
-  %b = getelementptr i8, ptr %d, i64 %j
-  %v = load i8, ptr %a
-  store i8 %v, ptr %b
-  br label %down
-done:
-  ret ptr %d
-}
-""",
     "compare_bytes": """
 define internal i32 @compare_bytes(ptr %a, ptr %b, i64 %n) #0 {
   br label %words

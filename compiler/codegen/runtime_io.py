@@ -388,7 +388,7 @@ full:
 """,
     # The first note that does not fit makes a last note with room for the count of those that follow it.
     "note": """
-define internal void @note(ptr %p, i64 %n, i32 %site) #0 {
+define internal void @note(ptr %p, i64 %n, i32 %site) #2 {
   %c = load i32, ptr @note_count
   %used = load i64, ptr @note_bytes
   %dropped = load i64, ptr @note_dropped
@@ -428,7 +428,7 @@ count:
 """,
     # Fills in the last note, if there is one. Returns whether there is.
     "finish_notes": """
-define internal i1 @finish_notes() #0 {
+define internal i1 @finish_notes() #2 {
 entry:
   %dropped = load i64, ptr @note_dropped
   %none = icmp eq i64 %dropped, 0

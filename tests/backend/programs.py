@@ -377,7 +377,9 @@ class Writer:
                 self.lines.append(f"%{root} = %{value}")
                 self.live.add(root)
             roots.add(root)
+            self.live.discard(root)  # what makes the next argument must not consume this one
             args.append(f"inout %{root}" if inout else f"%{root}")
+        self.live |= roots
         text = f'call "{helper.name}"({", ".join(args)})'
         if helper.result == "unit":
             self.lines.append(text)
