@@ -35,6 +35,15 @@ def _to_stdout(act: Callable[[], object]) -> None:
         raise DiagnosticError(Diagnostic("U0906", f"cannot write to standard output: {reason}", None)) from None
 
 
+def tell(text: str) -> None:
+    """Write to standard error. Where nobody can be told any more, the exit status has to say it."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stderr.fileno())
+
+
 class Reporter:
     """Shows diagnostics in the format that was asked for; knows the sources that they point into."""
 
@@ -61,7 +70,7 @@ class Reporter:
 
             width = min(shutil.get_terminal_size((100, 24)).columns, 120)
             text = render_terminal(found, self.sources, width=width, colour=wants_colour())
-        sys.stderr.write(text if text.endswith("\n") else text + "\n")
+        tell(text if text.endswith("\n") else text + "\n")
 
     def _load(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Read sources that a program out of the cache came without."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dandc.commands.output import say
+from dandc.commands.output import say, tell
 from dandc.compiler.flow import Graph, GraphOutput, Program
 from dandc.compiler.types import BYTES, STR
 from dandc.files import sync_folder
@@ -48,11 +48,11 @@ def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool) -> N
             _show_output(program, output, result.outputs[output.name], alone=alone)
     for note in result.notes:
         where = f"{note.node} [{_visible(note.item)}]" if note.item else note.node
-        sys.stderr.write(f"note: {where}: {_visible(note.text)}\n")
+        tell(f"note: {where}: {_visible(note.text)}\n")
     width = max((len(name) for name in result.nodes), default=0)
     for name, counts in result.nodes.items():
         told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
-        sys.stderr.write(f"{name:<{width}}  {told}\n")
+        tell(f"{name:<{width}}  {told}\n")
 
 
 def _show_output(program: Program, output: GraphOutput, items: tuple[OutputItem, ...], *, alone: bool) -> None:

@@ -1,0 +1,192 @@
+"""Outputs as files, on standard output and as JSON: complete, or an error and nothing."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MAKE = """
+record Point { x: i64 }
+
+function make(n: i64, size: i64) => (text: str, data: bytes, point: Point, none_such: optional str, parts: set[str => str], points: set[Point]) {
+    emit text <- "abcdefgh".repeat(size);
+    emit data <- b"\\x00\\xff";
+    emit point <- Point(x: 100 / n);
+    emit parts["a/b"] <- "one";
+    emit parts["../../up"] <- "two";
+    emit parts["a:b"] <- "three";
+    emit points <- Point(x: 1);
+    emit points <- Point(x: 2);
+}
+
+composition main(n: i64, size: i64) => (text: str, data: bytes, point: Point, none_such: optional str, parts: set[str => str], points: set[Point]) {
+    text, data, point, none_such, parts, points = make(n, size);
+}
+"""
+GIVEN = ("-i", "n=1", "-i", "size=2")
+
+
+@pytest.fixture
+def make(dandc: Any) -> Any:
+    dandc.write("make.dnd", MAKE)
+    return dandc
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_folder_of_outputs(make: Any) -> None:
+    finished = make("run", "make.dnd", *GIVEN, "--out", "deep/er").worked()
+    assert finished.out == b""
+    assert content(make.folder / "deep" / "er") == {
+        "text": b"abcdefgh" * 2,
+        "data": b"\0\xff",
+        "point.json": b'{\n  "x": 100\n}\n',
+        "parts/_.._up": b"two",
+        "parts/a_b": b"one",
+        "parts/a_b.2": b"three",
+        "points/0.json": b'{\n  "x": 1\n}\n',
+        "points/1.json": b'{\n  "x": 2\n}\n',
+    }
+    assert sorted(os.listdir(make.folder / "deep" / "er")) == ["data", "parts", "point.json", "points", "text"]
+    assert len(os.listdir(make.folder / "deep" / "er" / "parts")) == 3
+    assert not (make.folder / "up").exists()
+
+
+def test_json_and_a_folder_together(make: Any) -> None:
+    finished = make("run", "make.dnd", *GIVEN, "--out", "made", "--json").worked()
+    assert finished.value("point") == {"x": 100}
+    assert (make.folder / "made" / "text").read_text() == "abcdefgh" * 2
+
+
+def test_a_second_run_replaces_the_first(make: Any) -> None:
+    make("run", "make.dnd", *GIVEN, "--out", "made").worked()
+    (make.folder / "made" / "parts" / "old").write_text("of the run before")
+    (make.folder / "made" / "mine").write_text("not dandc's")
+    make("run", "make.dnd", "-i", "n=2", "-i", "size=1", "--out", "made").worked()
+    found = content(make.folder / "made")
+    assert found["text"] == b"abcdefgh"
+    assert found["point.json"] == b'{\n  "x": 50\n}\n'
+    assert found["mine"] == b"not dandc's"
+    assert "parts/old" not in found
+
+
+def test_a_run_that_fails_leaves_the_folder_as_it_was(make: Any) -> None:
+    make("run", "make.dnd", *GIVEN, "--out", "made").worked()
+    before = content(make.folder / "made")
+    make("run", "make.dnd", "-i", "n=0", "-i", "size=1", "--out", "made").failed("R0702")
+    assert content(make.folder / "made") == before
+    make("run", "make.dnd", "-i", "n=0", "-i", "size=1", "--out", "new/er").failed("R0702")
+    assert not (make.folder / "new").exists()
+
+
+def test_something_else_in_the_way_is_seen_before_anything_is_moved(make: Any) -> None:
+    (make.folder / "made" / "text").mkdir(parents=True)
+    make("run", "make.dnd", *GIVEN, "--out", "made").failed("U0906")
+    assert os.listdir(make.folder / "made") == ["text"]
+    (make.folder / "other").mkdir()
+    (make.folder / "other" / "points").write_text("a file")
+    make("run", "make.dnd", *GIVEN, "--out", "other").failed("U0906")
+    assert content(make.folder / "other") == {"points": b"a file"}
+
+
+@pytest.mark.parametrize("place", ["make.dnd", "make.dnd/below", "/proc/nothing", "/dev/null", "a\0b", "x" * 300])
+def test_a_folder_that_cannot_be_written(make: Any, place: str) -> None:
+    if "\0" in place:  # no process can be given such an argument
+        with pytest.raises(ValueError, match="null byte"):
+            make("run", "make.dnd", *GIVEN, "--out", place)
+        return
+    make("run", "make.dnd", *GIVEN, "--out", place).failed("U0906")
+
+
+def test_an_empty_name_of_a_folder_is_wrong_use(make: Any) -> None:
+    make("run", "make.dnd", *GIVEN, "--out", "").failed("U0906", status=2)
+    assert os.listdir(make.folder) == ["make.dnd"]
+
+
+def mounting() -> list[str]:
+    """A prefix under which mounts can be made that nobody else sees."""
+    prefix = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    try:
+        tried = subprocess.run([*prefix, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no `unshare` here")
+    if tried.returncode:
+        pytest.skip("this user may not mount anything here")
+    return prefix
+
+
+def test_a_folder_that_is_read_only(make: Any) -> None:
+    (make.folder / "made").mkdir()
+    command = 'mount -t tmpfs -o ro none made && exec "$@"'
+    finished = make("run", "make.dnd", *GIVEN, "--out", "made", wrapper=[*mounting(), "sh", "-c", command, "sh"])
+    assert "read-only" in finished.failed("U0906").err
+
+
+def test_a_full_disk_under_the_folder(make: Any) -> None:
+    """The disk takes the small outputs and not the large one: none of them may stay."""
+    (make.folder / "made").mkdir()
+    command = 'mount -t tmpfs -o size=64k none made && { "$@"; s=$?; ls -A made >left; exit $s; }'
+    finished = make(
+        "run",
+        "make.dnd",
+        "-i",
+        "n=1",
+        "-i",
+        "size=20000",
+        "--out",
+        "made",
+        wrapper=[*mounting(), "sh", "-c", command, "sh"],
+    )
+    assert "no space" in finished.failed("U0906").err
+    assert (make.folder / "left").read_text() == ""
+
+
+def test_an_ordinary_user_without_the_right(make: Any) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere; the tests with mounts stand for this one")
+    (make.folder / "made").mkdir(mode=0o500)
+    make("run", "make.dnd", *GIVEN, "--out", "made").failed("U0906")
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "</dev/null >/dev/full", "<&- >&-"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_standard_output_that_cannot_be_written(make: Any, redirection: str, form: list[str]) -> None:
+    finished = make.shell(f'exec "$@" {redirection}', "run", "make.dnd", *GIVEN, *form)
+    finished.failed("U0906")
+
+
+def test_closed_standard_input_and_error_do_no_harm(make: Any) -> None:
+    finished = make.shell('exec "$@" <&- 2>&-', "run", "make.dnd", *GIVEN, "--json").worked()
+    assert finished.value("point") == {"x": 100}
+    assert make.shell('exec "$@" 2>&-', "run", "nothing.dnd").status == 1
+    assert make.shell('exec "$@" 2>/dev/full', "run", "nothing.dnd").status == 1
+
+
+def test_a_reader_that_goes_away(make: Any) -> None:
+    finished = make.shell('"$@" | head -c 1 >/dev/null; exit "${PIPESTATUS:-0}"', "run", "make.dnd", *GIVEN, "--json")
+    assert "Traceback" not in finished.err
+    assert "error[" not in finished.err
+
+
+def test_the_locale_does_not_matter(dandc: Any) -> None:
+    dandc.write(
+        "u.dnd",
+        'function f() => (out: str) { emit out <- "grüße 小"; }\ncomposition main() => (out: str) { out = f(); }\n',
+    )
+    dandc.environment |= {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert dandc("run", "u.dnd").worked().out.decode() == "grüße 小"
+    assert dandc("run", "u.dnd", "--json").worked().value("out") == "grüße 小"
+
+
+def test_text_of_a_program_cannot_steer_the_terminal(dandc: Any) -> None:
+    dandc.write(
+        "evil.dnd",
+        'function f(text: str) => (out: str) { note f"{text}"; fail f"no: {text}"; }\n'
+        "composition main(text: str) => (out: str) { out = f(text); }\n",
+    )
+    finished = dandc("run", "evil.dnd", "-i", "text=\x1b]0;owned\x07\x1b[2J\r").failed("R0710")
+    assert not {"\x1b", "\x07", "\r"} & set(finished.err)

@@ -1,0 +1,138 @@
+"""What happens to the sandbox while a program runs: a killed nucleus, endless loops, no seccomp, Ctrl-C."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+ENDLESS = """
+function spin(n: i64) => (out: i64) {
+    var i = n;
+    while i >= 0 { i = (i + 1) % 1_000_003; }
+    emit out <- i;
+}
+composition main(n: i64) => (out: i64) { out = spin(n); }
+"""
+QUICK = """
+function f(text: str) => (out: str) { emit out <- f"{text}!"; }
+composition main(text: str) => (out: str) { out = f(text); }
+"""
+# Runs its arguments under a filter of system calls that refuses filters: a host without seccomp.
+WITHOUT_SECCOMP = """
+import ctypes, os, struct, sys
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 38, 22
+LOAD, EQUAL, RETURN, ALLOW, ERROR = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050016
+rows = [
+    (LOAD, 0, 0, 0),
+    (EQUAL, 4, 0, 317),  # seccomp()
+    (EQUAL, 0, 4, 157),  # prctl(PR_SET_SECCOMP)
+    (LOAD, 0, 0, 16),
+    (EQUAL, 1, 0, PR_SET_SECCOMP),
+    (RETURN, 0, 0, ALLOW),
+    (RETURN, 0, 0, ERROR),
+    (RETURN, 0, 0, ALLOW),
+]
+code = b"".join(struct.pack("<HBBI", *row) for row in rows)
+buffer = ctypes.create_string_buffer(code)
+program = struct.pack("<HxxxxxxQ", len(rows), ctypes.addressof(buffer))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(program)) == 0, os.strerror(ctypes.get_errno())
+assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(program)) == -1
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_without_seccomp_nothing_runs(dandc: Any) -> None:
+    dandc.write("quick.dnd", QUICK)
+    wrapper = (sys.executable, "-c", WITHOUT_SECCOMP)
+    finished = dandc("run", "quick.dnd", "-i", "text=hi", wrapper=wrapper).failed("S0810")
+    assert "dandc doctor" in finished.err or "filter" in finished.err
+    told = dandc("doctor", wrapper=wrapper)
+    assert (told.status, b"MISSING" in told.out) == (1, True)
+
+
+def test_without_processes_nothing_runs(dandc: Any) -> None:
+    dandc.write("quick.dnd", QUICK)
+    dandc("run", "quick.dnd", "-i", "text=hi").worked()
+    if os.geteuid() == 0:
+        pytest.skip("the limit of processes does not hold for root")
+    finished = dandc.shell('ulimit -u 1; exec "$@"', "run", "quick.dnd", "-i", "text=hi")
+    assert finished.status == 1
+    assert finished.codes()[0].startswith("S08")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_process(
+    dandc: Any, processes: Any, until: Callable[[Callable[[], Any]], Any], number: signal.Signals
+) -> None:
+    dandc.write("endless.dnd", ENDLESS)
+    with dandc.started("run", "endless.dnd", "-i", "n=0", "--out", "made") as process:
+        until(lambda: processes.busy(process))
+        below = processes.descendants(process.pid)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=40)
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
+    assert (out, b"Traceback" in err) == (b"", False)
+    until(lambda: not any(processes.alive(pid) for pid in below))
+    if number == signal.SIGINT:
+        assert not (dandc.folder / "made").exists()
+
+
+def test_a_killed_owner_leaves_no_process(
+    dandc: Any, processes: Any, until: Callable[[Callable[[], Any]], Any]
+) -> None:
+    dandc.write("endless.dnd", ENDLESS)
+    with dandc.started("run", "endless.dnd", "-i", "n=0") as process:
+        until(lambda: processes.busy(process))
+        below = processes.descendants(process.pid)
+        process.kill()
+        process.communicate(timeout=40)
+    until(lambda: not any(processes.alive(pid) for pid in below))
+
+
+def test_a_nucleus_that_is_killed_once_costs_nothing_but_time(
+    dandc: Any, processes: Any, until: Callable[[Callable[[], Any]], Any]
+) -> None:
+    """The lost call is done again in a new sandbox, and ends at its own limit like any endless loop."""
+    dandc.write("endless.dnd", ENDLESS)
+    with dandc.started("run", "endless.dnd", "-i", "n=0") as process:
+        first = until(lambda: processes.busy(process))
+        for pid in processes.descendants(process.pid):
+            processes.kill(pid)
+        again = until(lambda: processes.busy(process))
+        assert not set(again) & set(first)
+
+
+def test_a_nucleus_that_is_killed_again_and_again(dandc: Any, processes: Any) -> None:
+    dandc.write("endless.dnd", ENDLESS)
+    with dandc.started("run", "endless.dnd", "-i", "n=0") as process:
+        over = threading.Event()
+
+        def hunt() -> None:
+            while not over.wait(0.01):
+                for pid in processes.descendants(process.pid):
+                    processes.kill(pid)
+
+        hunter = threading.Thread(target=hunt)
+        hunter.start()
+        try:
+            out, err = process.communicate(timeout=50)
+        finally:
+            over.set()
+            hunter.join()
+    assert (process.returncode, out) == (1, b"")
+    assert b"error[S08" in err, err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.slow
+def test_an_endless_loop_meets_its_limit(dandc: Any) -> None:
+    dandc.write("endless.dnd", ENDLESS)
+    finished = dandc("run", "endless.dnd", "-i", "n=0")
+    assert finished.codes() in (["S0801"], ["S0802"])
+    finished.failed(*finished.codes())
