@@ -69,6 +69,13 @@ def test_unusual_limits_change_the_areas() -> None:
         assert (123 << 20, 5 << 20) == struct.unpack_from("<QQ", outcome.data, 48)
 
 
+@pytest.mark.parametrize("memory", [0, 1, 4096, 4 << 20, (4 << 20) + 1])
+def test_any_heap_size_is_possible(memory: int) -> None:
+    """None at all, less than a page, and around the size from which on huge pages are asked for."""
+    with image(FINISH) as finish:
+        assert call(finish, limits=Limits(memory=memory)).error is None
+
+
 def test_every_register_is_clear_at_entry() -> None:
     """No register, flag or floating-point state says anything of the trusted code that ran before."""
     names = "rax rbx rcx rdx rsi rbp r8 r9 r10 r11 r12 r13 r14 r15".split()
