@@ -8,7 +8,7 @@ endpoint's own origin and never follows to another one.
 
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 
@@ -16,7 +16,7 @@ import httpx
 from attrs import frozen
 
 from dandc.compiler.encoding import Variant
-from dandc.stdlib.http_address import Address, AddressError, follow, parse_base, resolve
+from dandc.stdlib.http_address import Address, AddressError, follow, parse_base, parse_url, resolve
 from dandc.vm.drivers import CallContext, DriverFailureError, EndpointAddress, OutputItem
 
 MAX_BODY = 64 << 20
@@ -94,11 +94,34 @@ def _no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class HttpDriver:
-    """Serves `http.fetch` and `http.exchange` over connections that are kept open."""
+# Status, headers and body of the answer to a method, an address and a body; None: no connection can be made.
+Answer = tuple[int, Sequence[tuple[str, str]], bytes] | None
+Answerer = Callable[[str, Address, bytes], Awaitable[Answer]]
 
-    def __init__(self) -> None:
-        self._connections = _Connections()
+
+class _Scripted(httpx.AsyncBaseTransport):
+    """Connections to nobody: a function answers, so that tests take every step of a request but the last."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    @contextmanager
+    def one(self, address: Address) -> Iterator[httpx.AsyncBaseTransport]:
+        yield self
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._answerer(request.method, parse_url(str(request.url)), request.content)
+        if answer is None:
+            raise httpx.ConnectError("refused")
+        status, headers, body = answer
+        return httpx.Response(status, headers=list(headers), content=body)
+
+
+class HttpDriver:
+    """Serves `http.fetch` and `http.exchange` over connections that are kept open, or with an `answerer` over none."""
+
+    def __init__(self, answerer: Answerer | None = None) -> None:
+        self._connections = _Connections() if answerer is None else _Scripted(answerer)
 
     def check_endpoint(self, endpoint: EndpointAddress) -> str | None:
         """Why the address cannot be served, or None."""

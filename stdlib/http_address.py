@@ -70,6 +70,11 @@ def parse_base(text: str) -> Address:
     return address
 
 
+def parse_url(text: str) -> Address:
+    """An absolute URL in parts; raises `AddressError`."""
+    return _parse(text)
+
+
 def resolve(base: Address, url: str, allowed: Iterable[Address]) -> Address:
     """Where the `url` of a request leads: relative to `base`, or absolute under one of `allowed`."""
     if _ABSOLUTE.match(url) or url.startswith("//"):

@@ -45,9 +45,9 @@ class StorageDriver:
         work: Callable[[], Sequence[OutputItem]]
         match operation, arguments:
             case "put", ((str(store), str(name), bytes(value)),):
-                work = _bind(_put, store, name, _root(context, store), _parts(name), value)
+                work = _bind(_put, store, name, _root(context, store), name_parts(name), value)
             case "get", ((str(store), str(name)),):
-                work = _bind(_get, store, name, _root(context, store), _parts(name))
+                work = _bind(_get, store, name, _root(context, store), name_parts(name))
             case "list", ((str(store), str(prefix)),):
                 work = _bind(_list, store, prefix, _root(context, store))
             case _:
@@ -82,7 +82,7 @@ def _root(context: CallContext, store: str) -> str:
     return folder
 
 
-def _parts(name: str) -> list[str]:
+def name_parts(name: str) -> list[str]:
     """The steps of an object's name; refuses what could lead elsewhere or has no place on a disk."""
     parts = name.split("/")
     if len(name.encode()) > _MAX_NAME or any(len(part.encode()) > _MAX_PART for part in parts):
