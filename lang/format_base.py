@@ -8,11 +8,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable
 from types import GeneratorType
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from dandc.lang import tree as t
 from dandc.lang.format_docs import BLANK, FRESH, HARD, LINE, SOFT, Doc, Line, Suffix, concat, group, if_break, indent
-from dandc.lang.format_tape import Tape, Trivia
+from dandc.lang.format_tape import NOTHING, Tape, Trivia
 from dandc.lang.lexing import RESERVED
 
 # A child to print, and how tightly its context binds (the levels stand in format_expr.py).
@@ -187,12 +187,20 @@ class Enclosed:
         inner: list[Doc] = []
         for i, (before, element) in enumerate(self.elements):
             between = line if i == 0 or line.hard else LINE
-            inner += separator(Trivia(before.comments, before.blank and i > 0), between, blanks=blanks)
+            inner += separator(before if i else _without_blank(before), between, blanks=blanks)
             inner += [element, if_break(comma, "") if i == len(self.elements) - 1 and not line.hard else comma]
         inner += separator(Trivia(self.end.comments, False), HARD, blanks=blanks)[:-1]
         if not inner:
             return concat(self.opener, self.closer)
         return concat(self.opener, indent(*inner), HARD if self.end.comments else line, self.closer)
+
+
+def _without_blank(before: Trivia) -> Trivia:
+    """`before` without an empty line at its beginning."""
+    if not before.comments:
+        return NOTHING
+    first, *rest = before.comments
+    return Trivia((evolve(first, blank=False), *rest), before.blank and not first.trailing)
 
 
 Listing = Generator[Request, Doc, Enclosed]

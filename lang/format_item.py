@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from dandc.lang import tree as t
 from dandc.lang.format_base import Printer, Rule, Steps, enclosed, listed, separator
-from dandc.lang.format_docs import HARD, LINE, SOFT, Doc, concat, group, if_break, indent
+from dandc.lang.format_docs import HARD, LINE, SOFT, Doc, concat, group, indent
 from dandc.lang.format_expr import arguments
-from dandc.lang.format_stmt import for_head, new_braces
+from dandc.lang.format_stmt import for_head, one_statement
+from dandc.lang.format_tape import NOTHING
 
 
 def _start(p: Printer, node: t.Item, word: str) -> list[Doc]:
@@ -100,21 +101,11 @@ def _fn(p: Printer, node: t.FnItem, _: int) -> Steps:
 
 def _only_return(p: Printer, body: t.Block, value: t.Expr) -> Steps:
     """The body of a helper that only returns: `= value;` if the item fits on one line then, else a block."""
-    equals = p.tape.text(p.tape.cursor) == "="
-    last = p.index_before(value.span.end if equals else body.span.end)
-    if p.tape.commented(p.tape.cursor, last + 1):
-        return concat(" ", (yield from _returning(p, value)) if equals else (yield body, 0))
-    p.tape.gather(p.first(value), dropping="= { return")
+    braces = p.tape.text(p.tape.cursor) == "{"
+    before = p.before(value, dropping="= { return")
     shown = yield value, 0
-    if not equals:
-        p.leave(last)
-    return if_break(concat(" {", indent(HARD, "return ", shown, ";"), HARD, "}"), concat(" = ", shown, ";"))
-
-
-def _returning(p: Printer, value: t.Expr) -> Steps:
-    """A block for `= value;`."""
-    before = p.before(value, dropping="=")
-    return new_braces(before, concat("return ", (yield value, 0), ";"))
+    end = p.leave(p.index_before(body.span.end)) if braces else NOTHING
+    return one_statement(" ", before, concat("return ", shown, ";"), end, instead=concat(" = ", shown, ";"))
 
 
 def _function(p: Printer, node: t.FunctionItem, _: int) -> Steps:

@@ -18,9 +18,10 @@ def braces(p: Printer, nodes: Iterable[t.Node]) -> Steps:
     return found.doc(HARD, comma="", blanks=True)
 
 
-def new_braces(before: Trivia, statement: Doc) -> Doc:
-    """One statement between braces that were not written."""
-    return Enclosed("{", [(before, statement)], NOTHING, "}").doc(HARD, comma="", blanks=True)
+def one_statement(start: Doc, before: Trivia, statement: Doc, end: Trivia, *, instead: Doc) -> Doc:
+    """`instead` if it fits on the line of its group, without comments round it, else the statement between braces."""
+    block = concat(start, Enclosed("{", [(before, statement)], end, "}").doc(HARD, comma="", blanks=True))
+    return block if before.comments or end.comments else if_break(block, instead)
 
 
 def _block(p: Printer, node: t.Block, _: int) -> Steps:
@@ -113,22 +114,17 @@ def _match(p: Printer, node: t.MatchStmt, _: int) -> Steps:
 
 def _arm(p: Printer, node: t.StmtArm, _: int) -> Steps:
     start = yield from arm_head(p, node)
-    body = node.body
-    opener = p.tape.index(body.span.start)
+    only = node.body.statements[0] if len(node.body.statements) == 1 else None
+    opener = p.tape.index(node.body.span.start)
     closer = p.tape.closer_of[opener] if p.tape.text(opener) == "{" else None
-    only = body.statements[0] if len(body.statements) == 1 else None
-    last = p.index_before(body.span.end)
-    if only is None or isinstance(only, _COMPOUND) or p.tape.commented(p.tape.cursor, last + 1):
-        if closer is not None:
-            return concat(start, (yield body, 0))
-        assert only is not None
-        before = p.before(only)
-        return concat(start, new_braces(before, (yield only, 0)))
-    p.tape.gather(p.first(only), dropping="{")
+    if only is None:
+        return concat(start, (yield node.body, 0))
+    before = p.before(only, dropping="{")
     statement = yield only, 0
-    if closer is not None:
-        p.leave(closer)
-    return group(start, if_break(concat("{", indent(HARD, statement), HARD, "}"), statement))
+    end = NOTHING if closer is None else p.leave(closer)
+    if isinstance(only, _COMPOUND):
+        return concat(start, Enclosed("{", [(before, statement)], end, "}").doc(HARD, comma="", blanks=True))
+    return group(start, one_statement("", before, statement, end, instead=statement))
 
 
 # Statements of tests.

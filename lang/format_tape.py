@@ -128,10 +128,6 @@ class Tape:
             index += 1
         return index
 
-    def commented(self, start: int, end: int) -> bool:
-        """Whether a comment stands before one of the tokens `start:end`, or is waiting."""
-        return bool(self.waiting) or any(lexeme.before.comments for lexeme in self.lexemes[start:end])
-
 
 def tape(source: Source) -> Tape:
     """The tape of a text that parses. The last lexeme is empty and holds what stands after all tokens."""
