@@ -50,8 +50,12 @@ def check_host() -> None:
 
 @cache
 def program() -> int:
-    """A sealed memfd with the nucleus, kept for the process's life: every start of one executes it."""
-    content = load()
+    """The checked nucleus in memory, kept for the process's life: every start of one executes it."""
+    return in_memory(load())
+
+
+def in_memory(content: bytes) -> int:
+    """A sealed memfd with an executable program."""
     try:
         descriptor = os.memfd_create("dandc-nucleus", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING | _MFD_EXEC)
     except OSError as error:
@@ -78,6 +82,7 @@ class Nucleus:
             with theirs, _high(theirs.fileno()) as control, _owner() as owner:
                 actions = [(os.POSIX_SPAWN_DUP2, control, 0), (os.POSIX_SPAWN_DUP2, owner, 1)]
                 self.pid = _spawn(f"/proc/self/fd/{descriptor}", actions)
+            undo.callback(_abandon, self.pid)
             self.pidfd = os.pidfd_open(self.pid)
             ours.setblocking(False)
             self.control = ours
@@ -93,6 +98,12 @@ class Nucleus:
             os.waitpid(self.pid, 0)
         os.close(self.pidfd)
         self.control.close()
+
+
+def _abandon(pid: int) -> None:
+    """Ends a nucleus that nobody can own: it has no child yet."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def _spawn(path: str, actions: list[tuple[int, int, int]]) -> int:

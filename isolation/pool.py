@@ -39,6 +39,8 @@ IN_LOOP = 1 << 20  # bytes that may be copied on the event loop
 IDLE_S = 30.0
 QUICK_NS = 300_000  # a call that took no longer lets the next one of its image be awaited by polling
 POLL_NS = 100_000
+_NO_START = "the sandbox nucleus cannot be started"
+START_S = 10.0
 CLOSE_S = 5.0
 # Plain numbers: combining flags of an enumeration costs a microsecond.
 _SEND = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -519,7 +521,12 @@ class Pool:
         self._target = 0
         self._hello = self._loop.create_future()
         self._epoll.register(nucleus.control.fileno(), select.EPOLLIN)
-        await self._hello
+        try:
+            async with asyncio.timeout(START_S):
+                await self._hello
+        except TimeoutError:
+            nucleus.kill()
+            raise Unavailable("the sandbox nucleus does not answer") from None
         self._want(self.slots + AHEAD)
 
     async def _restart(self) -> None:
@@ -602,11 +609,17 @@ def _size(part: bytes | bytearray | memoryview) -> int:
 async def open_pool(slots: int = 8, *, idle_s: float = IDLE_S) -> AsyncIterator[Pool]:
     """A pool that runs up to `slots` calls at once and keeps ready children until it was idle for `idle_s` seconds.
 
-    Raises `Unavailable` where there is no sandbox, `OSError` when the host has nothing left to start one with.
+    Raises `Unavailable` where there is no sandbox, or nothing left to start one with.
     """
-    pool = Pool(slots, idle_s)
     try:
-        await pool.start()
+        pool = Pool(slots, idle_s)
+    except OSError as error:
+        raise Unavailable(f"{_NO_START}: {error.strerror}") from None
+    try:
+        try:
+            await pool.start()
+        except OSError as error:
+            raise Unavailable(f"{_NO_START}: {error.strerror}") from None
         yield pool
     finally:
         with anyio.CancelScope(shield=True):

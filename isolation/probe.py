@@ -46,8 +46,6 @@ def probe() -> list[Layer]:
         return layers + asyncio.run(_attempts())
     except Unavailable as error:
         return [*layers, _filter(holds=False, enable=error.reason)]
-    except OSError as error:
-        return [*layers, _filter(holds=False, enable=f"no process could be started: {error.strerror}")]
 
 
 def _platform() -> Layer:
