@@ -110,7 +110,8 @@ def literal_text(literal: Lit) -> str:
     if is_float(t):
         assert isinstance(value, float)
         return f"{_float_text(value)}:{t}"
-    return f"{value}:{t}"
+    assert isinstance(value, int)
+    return f"{value:d}:{t}"
 
 
 def _float_text(value: float) -> str:

@@ -211,9 +211,7 @@ def _image(segments: list[_Segment], entry: int) -> bytes:
     places = []
     for segment in segments:
         size = len(segment.data)
-        image += struct.pack(
-            "<IIQQQQQQ", 1, segment.flags, offset, segment.address, segment.address, size, size, PAGE
-        )
+        image += struct.pack("<IIQQQQQQ", 1, segment.flags, offset, segment.address, segment.address, size, size, PAGE)
         places.append((offset, segment.data))
         offset = _up(offset + size, PAGE)
     for place, data in places:

@@ -58,20 +58,20 @@ class _Reader:
         self.take()
 
     def type(self) -> Type:
-        token = self.take()
-        if token == "(":
+        word = self.take()
+        if word == "(":
             return Tuple(self.listed(")"))
-        if token in _BASIC:
-            return Basic(token)
-        if token == "set":
+        if word in _BASIC:
+            return Basic(word)
+        if word == "set":
             return self.set_ref()
-        if not (token[0].isalpha() or token[0] == "_"):
+        if not (word[0].isalpha() or word[0] == "_"):
             raise TypeTextError(self.text, self.at)
         args: tuple[Type, ...] = ()
         if self.peek() == "[":
             self.take()
             args = self.listed("]")
-        return self.applied(token, args)
+        return self.applied(word, args)
 
     def listed(self, closing: str) -> tuple[Type, ...]:
         items = [self.type()]

@@ -9,11 +9,12 @@ value. Moving out of a part of a local is not followed.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from attrs import frozen
 
 from dandc.compiler.codegen.layout import Layout, LayoutError, is_header
-from dandc.compiler.interp import round_float
+from dandc.compiler.interp_values import round_float
 from dandc.compiler.kir import (
     MUTATIONS,
     OPS,
@@ -453,9 +454,9 @@ class _Flow:
                 self.report(instr, f"%{local} is consumed twice")
             if any(isinstance(o, int) and o == local for place in places(instr) for o in indices(place)):
                 self.report(instr, f"%{local} is consumed and read")
-        if isinstance(instr, Load) and instr.mode == "move" and not instr.place.steps:
-            if owner.layout.has_heap(owner.local(instr.place.root)):
-                heap.append(instr.place.root)
+        moves = isinstance(instr, Load) and instr.mode == "move" and not instr.place.steps
+        if moves and isinstance(instr, Load) and owner.layout.has_heap(owner.local(instr.place.root)):
+            heap.append(instr.place.root)
         return frozenset(heap)
 
     def loop(self, body: Body, state: frozenset[int]) -> _State:
@@ -492,7 +493,7 @@ def _meet(states: list[_State]) -> _State:
     return frozenset.intersection(*reached) if reached else None
 
 
-_CHECKS: dict[type, Callable[[_FunctionVerifier, "object"], None]] = {
+_CHECKS: dict[type, Callable[[_FunctionVerifier, Any], None]] = {
     Assign: _FunctionVerifier.assign,
     Load: _FunctionVerifier.load,
     Store: _FunctionVerifier.store,
@@ -513,7 +514,7 @@ _CHECKS: dict[type, Callable[[_FunctionVerifier, "object"], None]] = {
     Break: _FunctionVerifier.leave,
     Continue: _FunctionVerifier.leave,
     Return: _FunctionVerifier.give,
-}  # type: ignore[dict-item]  # each entry takes the instruction that it is listed under
+}
 
 
 # --- literals, keys and signatures ----------------------------------------------------------------------------------
@@ -528,8 +529,9 @@ def _fits(literal: Lit) -> bool:
         return isinstance(value, float) and (value != value or round_float(value, t) == value)
     if t in (STR, SECRET):
         return isinstance(value, str)
-    expected = {BOOL: bool, BYTES: bytes, UNIT: type(None)}.get(t)
-    return expected is not None and isinstance(value, expected)
+    if t == BOOL:
+        return isinstance(value, bool)
+    return isinstance(value, bytes) if t == BYTES else t == UNIT and value is None
 
 
 def is_key(t: Type, types: TypeTable) -> bool:
@@ -600,5 +602,3 @@ def _heap_signature(op: str, args: list[Type]) -> Type | None:
         case "set_value", [SetRef(item=item), b] if b == I64:
             return item
     return None
-
-

@@ -53,8 +53,6 @@ def llvm_ir(kernel: Kernel) -> tuple[str, tuple[Span, ...]]:
     module = Module(kernel.types)
     program = Program(kernel, module, ownership(kernel, module.layout), call_cycles(kernel.functions))
     for number in range(len(kernel.functions)):
-        text = write_function(program, number)
-        module.once(f"f{number}", lambda name, text=text: text)
-    entry = write_entry(program)
-    module.once("entry", lambda name: entry)
+        module.texts[f"f{number}"] = write_function(program, number)
+    module.texts["entry"] = write_entry(program)
     return module.text(), tuple(module.sites)

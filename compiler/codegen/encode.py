@@ -204,5 +204,3 @@ def _key_part(b: Builder, t: Type, pointer: str) -> None:
         _key_scalar(b, t, b.op(f"trunc i8 {value} to i1") if t == BOOL else value)
     else:
         b.do(f"call void {_key_encoder(b.module, t)}(ptr {pointer})")
-
-

@@ -506,13 +506,17 @@ class FunctionWriter:
         if counted:
             self.count_call(site)
         text = f"call fastcc {result_type(callee)} @f{number}({', '.join(args)})"
-        value = self.b.op(text) if result_type(callee) != "void" else self.b.do(text)
+        value = "0"
+        if result_type(callee) == "void":
+            self.b.do(text)
+        else:
+            value = self.b.op(text)
         if counted:
             self.b.store("i32", self.b.op(f"sub i32 {self.b.load('i32', '@depth')}, 1"), "@depth")
         for i, (copied, place) in places.items():
             self.copy(callee.locals[i].type, place, copied)
         if returns is not None and is_ssa(callee.result):
-            self.set_scalar(returns.dst, value or "0")
+            self.set_scalar(returns.dst, value)
         elif returns is not None:
             self.settle(returns)
 
@@ -680,5 +684,3 @@ def _breaks(body: Body) -> bool:
 def _literal_bytes(operand: Lit) -> bytes:
     assert isinstance(operand.value, str | bytes), operand
     return operand.value.encode() if isinstance(operand.value, str) else operand.value
-
-

@@ -27,9 +27,7 @@ class Ownership:
 
 def ownership(kernel: Kernel, layout: Layout) -> Ownership:
     """The facts for all functions of a kernel."""
-    facts = Ownership(
-        {f.name: scopes(f) for f in kernel.functions}, {f.name: set() for f in kernel.functions}, set()
-    )
+    facts = Ownership({f.name: scopes(f) for f in kernel.functions}, {f.name: set() for f in kernel.functions}, set())
     before = -1
     while before != facts.size():
         before = facts.size()
@@ -89,5 +87,3 @@ class _Closure:
         is_slot = local >= self.function.params and local not in self.borrowed
         if is_slot and self.layout.has_heap(self.function.locals[local].type):
             self.managed.add(local)
-
-

@@ -37,7 +37,7 @@ def freeze(b: Builder, t: Type, pointer: str) -> None:
     if is_header(t):
         b.store("i64", "0", b.field("%H", pointer, 2))
         return
-    b.do(f"call void {_walker(b.module, 'freeze', t, lambda w, part, p: freeze(w, part, p))}(ptr {pointer})")
+    b.do(f"call void {_walker(b.module, 'freeze', t, freeze)}(ptr {pointer})")
 
 
 def drop(b: Builder, t: Type, pointer: str) -> None:
@@ -45,7 +45,7 @@ def drop(b: Builder, t: Type, pointer: str) -> None:
     if not b.layout.has_heap(t):
         return
     if not is_header(t):
-        b.do(f"call void {_walker(b.module, 'drop', t, lambda w, part, p: drop(w, part, p))}(ptr {pointer})")
+        b.do(f"call void {_walker(b.module, 'drop', t, drop)}(ptr {pointer})")
         return
     item = element(t)
     data = b.load("ptr", pointer)

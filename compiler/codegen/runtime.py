@@ -12,11 +12,12 @@ changed inside it. Only exclusively owned high blocks are ever given back one by
 import re
 
 # Attributes of every function: nothing unwinds; nothing may be assumed to return or to make progress.
-ATTRIBUTES = 'attributes #0 = { nounwind "no-builtins" "probe-stack"="inline-asm" }\n' + (
-    'attributes #1 = { nounwind noinline cold "no-builtins" "probe-stack"="inline-asm" }\n'
-    # What runs at most once an instance or a note is not worth the optimiser's time.
-    'attributes #2 = { nounwind noinline optnone "no-builtins" "probe-stack"="inline-asm" }\n'
-)
+# Those of #2 run at most once an instance or a note, and are not worth the optimiser's time.
+ATTRIBUTES = """\
+attributes #0 = { nounwind "no-builtins" "probe-stack"="inline-asm" }
+attributes #1 = { nounwind noinline cold "no-builtins" "probe-stack"="inline-asm" }
+attributes #2 = { nounwind noinline optnone "no-builtins" "probe-stack"="inline-asm" }
+"""
 
 PRELUDE = """\
 %H = type { ptr, i64, i64 }
@@ -162,7 +163,7 @@ GLOBALS = {
     "out": "@out = internal global ptr null",
     "out_pos": "@out_pos = internal global ptr null",
     "entries": "@entries = internal global ptr null",
-        "instance": "@instance = internal global i64 0",
+    "instance": "@instance = internal global i64 0",
     "emit_site": "@emit_site = internal global i32 -1",
     "note_count": "@note_count = internal global i32 0",
     "note_bytes": "@note_bytes = internal global i64 0",

@@ -101,9 +101,11 @@ class _Rewriter:
         kept = set(_kept_args(self.facts, self.source, call))
         for i, arg in enumerate(call.args):
             if isinstance(arg, int) and arg in kept and i in self.facts.retained[call.fn]:
-                share, arg = self.share(arg, call.site)
+                share, shared = self.share(arg, call.site)
                 before.append(share)
-            args.append(arg)
+                args.append(shared)
+            else:
+                args.append(arg)
         return [*before, evolve(call, args=tuple(args))]
 
     def share(self, local: int, site: Span) -> tuple[Load, int]:

@@ -129,7 +129,8 @@ def _mark(facts: _Facts, function: Function, *, entry: bool) -> Function:
     def instr(one: Instr) -> Instr:
         if isinstance(one, Loop | For):
             release = _loop_releases(facts, found, next(numbers))
-            return evolve(map_bodies(one, body), release=release)
+            inner = body(one.body)
+            return evolve(one, body=inner, release=release)
         return map_bodies(one, body)
 
     marked = body(function.body)

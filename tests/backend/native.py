@@ -111,9 +111,7 @@ def run_native(
 
     code, sites = image or _compiled(print_kernel(kernel), opt)
     data = input_block(kernel, instances) if block is None else block
-    control = struct.pack(
-        "<9Q", 0x3158544344434E44, 0, len(instances), INPUTS, len(data), HEAP, heap, OUT, out
-    )
+    control = struct.pack("<9Q", 0x3158544344434E44, 0, len(instances), INPUTS, len(data), HEAP, heap, OUT, out)
     context = _memory(control.ljust(4096, b"\0") + data, pages=True)
     try:
         size = os.fstat(context).st_size

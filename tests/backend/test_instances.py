@@ -206,6 +206,7 @@ fn "k"(%0 "n": i64) -> unit {
   emit 0 value=%1
 }
 """
+
     def sum_of_odds(n: int) -> int:
         return sum(j for i in range(-3, n) if i != 2 for j in range(1, i + 2) if j % 2)
 

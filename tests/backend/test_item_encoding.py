@@ -111,7 +111,9 @@ def test_hostile_bytes(t: str) -> None:
     """The generated decoder refuses exactly what the oracle refuses, and reads the rest alike."""
     parsed, chance = parse_type(t), random.Random(t)
     items = [m for v in SAMPLES[t] for m in mutations(encode(parsed, v, TYPES), chance)]
-    block = assemble([[(None, b"", m) for m in items]], [struct.pack("<II", i, 1) for i in range(len(items))], len(items))
+    block = assemble(
+        [[(None, b"", m) for m in items]], [struct.pack("<II", i, 1) for i in range(len(items))], len(items)
+    )
 
     results = run_native(kernel(echo(t)), [[None]] * len(items), 2, block=block).results
 
@@ -266,7 +268,9 @@ def test_utf8_validation_natively() -> None:
     items += [bytes([a, b, c]) for a in (0xE0, 0xE1, 0xED, 0xEF) for b in edges for c in edges]
     items += [bytes([a, b, 0x80, c]) for a in (0xF0, 0xF1, 0xF4, 0xF5) for b in edges for c in edges]
     items += [b"ascii678" + item for item in items] + [b"1234567" + item for item in items[:500]]
-    block = assemble([[(None, b"", m) for m in items]], [struct.pack("<II", i, 1) for i in range(len(items))], len(items))
+    block = assemble(
+        [[(None, b"", m) for m in items]], [struct.pack("<II", i, 1) for i in range(len(items))], len(items)
+    )
 
     results = run_native(kernel(echo("str")), [[None]] * len(items), 2, block=block).results
 

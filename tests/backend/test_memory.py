@@ -494,7 +494,7 @@ fn "f"(%0 "n": i64) -> i64 {
   return %2
 }
 """
-    assert '-> i64 release {' in print_kernel(regions.run(parse_kernel(text)))
+    assert "-> i64 release {" in print_kernel(regions.run(parse_kernel(text)))
     assert 1_000_000 == value(run_native(kernel(text), [[1_000_000]], 0, heap=64 << 10).results[0])
 
 
@@ -516,5 +516,5 @@ fn "f"(%0 "s": str) -> str {
 }
 """.replace("to_bytes(%0)", "slice(%0, 0:i64, 0:i64)")
     printed = print_kernel(ownership.run(parse_kernel(text)))
-    assert "%1 = share %0\n  %3 = share %1\n  %2 = call \"f\"(%3)" in printed
+    assert '%1 = share %0\n  %3 = share %1\n  %2 = call "f"(%3)' in printed
     assert "%2 = share %0\n  %1 = slice(%2, 0:i64, 0:i64)" in printed

@@ -35,8 +35,11 @@ def switch_kernel(params: list[str], cases: list[tuple[str, str, str]]) -> str:
 
 def edges(t: str) -> list[int]:
     low, high = int_range(Basic(t))
-    return sorted({low, low + 1, -1, 0, 1, 2, 7, high - 1, high} & set(range(low, high + 1)) if high < 70000 else
-                  {v for v in (low, low + 1, -7, -1, 0, 1, 2, 7, 1 << 20, high - 1, high) if low <= v <= high})
+    return sorted(
+        {low, low + 1, -1, 0, 1, 2, 7, high - 1, high} & set(range(low, high + 1))
+        if high < 70000
+        else {v for v in (low, low + 1, -7, -1, 0, 1, 2, 7, 1 << 20, high - 1, high) if low <= v <= high}
+    )
 
 
 @pytest.mark.parametrize("t", INT_BITS)
@@ -67,7 +70,9 @@ def floats(t: str) -> list[float]:
     wide = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, math.inf, -math.inf, math.nan, 1e30, 1.5e-5, 7.25, -7.25, 1e10]
     if t == "f64":
         return [*wide, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 4503599627370497.5, 1e300]
-    narrow = [struct.unpack("<f", struct.pack("<I", bits))[0] for bits in (1, 0x7FFFFF, 0x800000, 0x7F7FFFFF, 0x4B000001)]
+    narrow = [
+        struct.unpack("<f", struct.pack("<I", bits))[0] for bits in (1, 0x7FFFFF, 0x800000, 0x7F7FFFFF, 0x4B000001)
+    ]
     return [struct.unpack("<f", struct.pack("<f", v))[0] for v in wide] + narrow
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from agreement import agree
-from programs import program
+from random_kernels import program
 
 ROWS = [(None, "", ["one", "two"]), (None, "", []), (None, "", ["drei"])]
 

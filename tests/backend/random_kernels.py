@@ -60,7 +60,9 @@ class Writer:
         params = ", ".join(("inout " if inout else "") + declared(i) for i, (_, inout) in enumerate(self.params))
         head = f'fn "{self.name}"({params}) -> {self.result} {{'
         rest = range(len(self.params), len(self.types))
-        return "\n".join([head, *(f"{'var' if self.mutable[i] else 'let'} {declared(i)}" for i in rest), *self.lines, "}"])
+        return "\n".join(
+            [head, *(f"{'var' if self.mutable[i] else 'let'} {declared(i)}" for i in rest), *self.lines, "}"]
+        )
 
     def write(self, count: int) -> None:
         for t in TYPES if self.name == "random" else ():
@@ -110,7 +112,9 @@ class Writer:
     def place(self, t: str, *, mutable: bool = False) -> str | None:
         """A place of type `t`, guarded by an `if` that stays open (see `close`)."""
         direct = self.pick(t, mutable=mutable)
-        inner = [f for f in (self.through_array, self.through_record, self.through_option) if self.chance.random() < 0.5]
+        inner = [
+            f for f in (self.through_array, self.through_record, self.through_option) if self.chance.random() < 0.5
+        ]
         self.chance.shuffle(inner)
         for way in inner:
             found = way(t, mutable)
@@ -215,7 +219,9 @@ class Writer:
 
     def sliced(self, t: str, size: int) -> int | None:
         root = self.pick(t) if t == STR or t in ELEMENT else None
-        return None if root is None else self.private(t, f"slice(%{root}, 0:i64, 0:i64)") if t == STR else self.half(root)
+        return (
+            None if root is None else self.private(t, f"slice(%{root}, 0:i64, 0:i64)") if t == STR else self.half(root)
+        )
 
     def half(self, root: int) -> int:
         length = self.scalar(f"len(%{root})")
@@ -251,7 +257,7 @@ class Writer:
         self.lines.append(f"%{dst} = %{self.fresh(t, 2)}")
 
     def append(self) -> None:
-        t = self.chance.choice([t for t in ELEMENT])
+        t = self.chance.choice(list(ELEMENT))
         if self.pick(t, mutable=True) is None:
             return
         item = f"{self.chance.randrange(99)}:i64" if t == INTS else f"%{self.fresh(ELEMENT[t], 2)}"
