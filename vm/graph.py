@@ -17,6 +17,7 @@ from dandc.compiler.flow import (
     ComputeNode,
     ConfigSource,
     ConstSource,
+    EmptySource,
     EndpointSource,
     FlowNode,
     Graph,
@@ -32,7 +33,7 @@ from dandc.vm.communicate import run_communication
 from dandc.vm.compute import run_compute
 from dandc.vm.context import NodeResult, RunContext, absent
 from dandc.vm.failures import Fault, NodeFailedError
-from dandc.vm.items import ItemSet, single
+from dandc.vm.items import EMPTY, ItemSet, single
 from dandc.vm.outcome import Outcome
 from dandc.vm.shards import CardinalityError, Plan, plan_call
 from dandc.vm.tasks import for_each
@@ -130,6 +131,8 @@ class _GraphRun:
             case EndpointSource(name):
                 url = self.context.call.endpoints[name].url
                 return single(encode(STR, url, self.context.program.types))
+            case EmptySource():
+                return EMPTY
         raise AssertionError(source)
 
     def _key_type(self, source: Source) -> Type | None:
