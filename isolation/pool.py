@@ -262,11 +262,14 @@ class Pool:
         return Outcome(error, detail, wall_us=wall, cpu_us=child.usage)
 
     def _read_fault(self, child: _Child) -> str:
-        """What a child said on its socket before it died, which only trusted code in it can: empty if nothing."""
+        """What a child said on its socket before it died, which only trusted code in it can: empty if nothing.
+
+        Raises `Unsent` when it died with its order unread.
+        """
         try:
             said = child.socket.recv(protocol.RECORD.size, socket.MSG_DONTWAIT)
-        except ConnectionError:  # it died with our order unread
-            return ""
+        except ConnectionError:
+            raise Unsent from None
         if len(said) != protocol.RECORD.size:
             return ""
         _, _, _, errno, _, step = protocol.RECORD.unpack(said)
