@@ -65,6 +65,7 @@ class CommandLine:
     folder: Path
     cache: Path
     environment: dict[str, str] = field(default_factory=dict)
+    command = DANDC
 
     def variables(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
@@ -115,6 +116,12 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
     return folder
+
+
+@pytest.fixture(scope="session")
+def command_line() -> Callable[[Path], CommandLine]:
+    """`command_line(folder)` is the command line in that folder, with an empty cache below it."""
+    return lambda folder: CommandLine(folder, folder / "cache")
 
 
 @pytest.fixture
