@@ -16,12 +16,16 @@ from dandc.lang.spans import Span
 
 @frozen(slots=True, eq=False)
 class Local:
-    """A local variable or parameter; identity is object identity. `kind`: `let`, `var`, `param`, `inout`."""
+    """A local variable or parameter; identity is object identity. `kind`: `let`, `var`, `param`, `inout`.
+
+    `keyword` is the word `let` of the statement that declares it, None if it is declared otherwise.
+    """
 
     name: str
     type: Type
     kind: str
     span: Span
+    keyword: Span | None = None
 
     @property
     def mutable(self) -> bool:

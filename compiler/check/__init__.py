@@ -133,11 +133,18 @@ def _endpoints(world: World, root: str) -> tuple[Endpoint, ...]:
 
 def _endpoint_base(world: World, scope: str, item: tree.EndpointItem, root: str) -> Source | None:
     if len(item.args) != 1 or item.args[0].name is not None:
-        world.sink.add(
-            simple("C0422", f"the endpoint `{item.name.text}` needs one address", item.span, "one argument is needed")
-        )
+        surplus = next((a for i, a in enumerate(item.args) if i > 0 or a.name is not None), None)
+        span, label = item.driver.span, "without an address"
+        if surplus is not None:
+            span, label = surplus.span, "not an address"
+        world.sink.add(simple("C0422", f"the endpoint `{item.name.text}` takes one address", span, label))
         return None
     value = item.args[0].value
+    if not isinstance(value, tree.StrLit | tree.NameExpr):
+        notes = ("the operator of a run sets a config: `config url: str;`",)
+        message = "the address of an endpoint is a literal, a constant or a config"
+        world.sink.add(simple("C0422", message, value.span, "computed", notes=notes))
+        return None
     if isinstance(value, tree.NameExpr):
         symbol = world.scopes[scope].names.get(value.name.text)
         if symbol is not None and symbol.kind == "config":

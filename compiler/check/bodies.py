@@ -2,6 +2,7 @@
 
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
+from dandc.compiler.check.captures import walk
 from dandc.compiler.check.paths import always_leaves, emission_counts
 from dandc.compiler.check.stmts import check_statements
 from dandc.compiler.check.symbols import FnDecl, KernelDecl, World
@@ -18,7 +19,9 @@ def check_fn(world: World, decl: FnDecl) -> TFn:
         return _check_const(world, decl, decl.item)
     item = decl.item
     params = {p.name: p for p in decl.type_params}
-    origin = Label(item.result.span, "the declared result") if item.result else None
+    origin = Label(item.name.span, f"`{item.name.text}` declares no result")
+    if item.result is not None:
+        origin = Label(item.result.span, "the declared result")
     body = Body(world, decl.scope, params, decl.result, origin, None)
     typed_params = []
     for info in decl.params:
@@ -33,8 +36,8 @@ def check_fn(world: World, decl: FnDecl) -> TFn:
                 "T0332",
                 f"`{item.name.text}` does not return a value on every path",
                 item.name.span,
-                f"must return `{report.display(decl.result)}`",
-                *([origin] if origin else []),
+                f"some path ends without a `{report.display(decl.result)}`",
+                origin,
             )
         )
     solutions = body.finish()
@@ -68,12 +71,9 @@ def check_kernel(world: World, decl: KernelDecl) -> TKernel:
         assert item.body is not None
         with body.nested():
             statements = check_statements(body, item.body.statements)
-        _check_emissions(world, decl, item.name.span, statements, has_errors=_has_errors(item.body))
+        if not (body.emissions_unsure or any(isinstance(s, tree.ErrorStmt) for s in item.body.statements)):
+            _check_emissions(world, decl, statements)
     return TKernel(decl.name, decl.params, decl.outputs, locals_, statements, body.finish(), item.name.span)
-
-
-def _has_errors(block: tree.Block) -> bool:
-    return any(isinstance(s, tree.ErrorStmt) for s in block.statements)
 
 
 def _single_output(body: Body, decl: KernelDecl, expression: tree.Expr) -> tuple[TStmt, ...]:
@@ -83,7 +83,7 @@ def _single_output(body: Body, decl: KernelDecl, expression: tree.Expr) -> tuple
                 "T0333",
                 "a function written as one expression has one output `name: T`",
                 expression.span,
-                "cannot be split",
+                "this is one value",
                 *(Label(o.span, "declared here") for o in decl.outputs[:2]),
             )
         )
@@ -96,33 +96,20 @@ def _single_output(body: Body, decl: KernelDecl, expression: tree.Expr) -> tuple
     return (TEmit(expression.span, 0, None, None, value),)
 
 
-def _check_emissions(
-    world: World, decl: KernelDecl, span: Span, statements: tuple[TStmt, ...], *, has_errors: bool
-) -> None:
-    if has_errors:
-        return
+def _check_emissions(world: World, decl: KernelDecl, statements: tuple[TStmt, ...]) -> None:
+    """Report outputs that some path emits too seldom or too often."""
     for i, output in enumerate(decl.outputs):
         counts = emission_counts(statements, i)
+        item = report.display(output.item)
+        spans = (n.span for n in walk(statements) if isinstance(n, TEmit) and n.output == i)
+        places = sorted(spans, key=lambda span: span.start)
+        labels = [Label(span, "emitted here") for span in places[:3]]
         if output.kind == "one" and 0 in counts:
-            never = counts == {0}
-            world.sink.add(
-                report.simple(
-                    "T0334",
-                    f"`{output.name}` is not emitted on every path",
-                    output.span,
-                    "never emitted" if never else "some path emits nothing",
-                    notes=(
-                        f"`{output.name}: {report.display(output.item)}` must be emitted exactly once; declare it `optional {report.display(output.item)}` if it may be absent",
-                    ),
-                )
-            )
+            label = "never emitted" if counts == {0} else "some path emits nothing"
+            notes = (f"`{output.name}: {item}` is emitted exactly once; `optional {item}` may be absent",)
+            message = f"`{output.name}` is not emitted on every path"
+            world.sink.add(report.simple("T0334", message, output.span, label, *labels, notes=notes))
         elif output.kind != "set" and 2 in counts:
-            world.sink.add(
-                report.simple(
-                    "T0335",
-                    f"`{output.name}` may be emitted more than once",
-                    output.span,
-                    "at most one item",
-                    notes=(f"declare it `set[{report.display(output.item)}]` if there may be many",),
-                )
-            )
+            notes = (f"`set[{item}]` holds many items",)
+            message = f"`{output.name}` may be emitted more than once"
+            world.sink.add(report.simple("T0335", message, output.span, "at most one item", *labels, notes=notes))

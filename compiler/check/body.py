@@ -2,14 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from attrs import Factory, define, field, frozen
 from dandc.compiler.check import report
 from dandc.compiler.check.infer import Unifier, map_type
 from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, World
 from dandc.compiler.check.types import lookup, satisfies
-from dandc.compiler.typed import Local, TExpr, TPort
-from dandc.compiler.types import ERROR, InferVar, Type, TypeVar, int_range, is_int
+from dandc.compiler.typed import Local, TExpr, TPort, TStmt
+from dandc.compiler.types import (
+    ERROR,
+    InferVar,
+    Named,
+    Option,
+    Result,
+    SetRef,
+    Type,
+    TypeVar,
+    int_range,
+    is_int,
+)
+from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
@@ -30,6 +43,18 @@ class LambdaFrame:
     captures: list[Local] = Factory(list)
 
 
+class TestHooks(Protocol):
+    """What `run` and the statements of tests mean in the body of a test: `check/tests.py`."""
+
+    def run(self, expr: tree.RunExpr) -> TExpr:
+        """The value of a `run`."""
+        ...
+
+    def statement(self, stmt: tree.Stmt) -> TStmt:
+        """The typed form of `expect`, `given` or `config`."""
+        ...
+
+
 @define(eq=False)
 class Body:
     """One function body under check.
@@ -47,10 +72,13 @@ class Body:
     scopes: list[dict[str, Local]] = Factory(lambda: [{}])
     lambdas: list[LambdaFrame] = Factory(list)
     loops: int = 0
+    test: TestHooks | None = None
+    # Some statement was not understood, so that nobody knows how often outputs are emitted.
+    emissions_unsure: bool = False
     errors_before: int = field(init=False)
     _literals: list[tuple[Type, int, Span]] = Factory(list)
     _bounds: list[tuple[Type, str, Span, str]] = Factory(list)
-    _open: list[tuple[Type, Span, str]] = Factory(list)
+    _open: list[tuple[Type, Span, str, str]] = Factory(list)
 
     def __attrs_post_init__(self) -> None:
         self.errors_before = len(self.world.sink.diagnostics)
@@ -59,9 +87,9 @@ class Body:
         """Give a diagnostic."""
         self.world.sink.add(diagnostic)
 
-    def declare(self, name: str, t: Type, kind: str, span: Span) -> Local:
+    def declare(self, name: str, t: Type, kind: str, span: Span, keyword: Span | None = None) -> Local:
         """A new local in the innermost scope."""
-        local = Local(name, t, kind, span)
+        local = Local(name, t, kind, span, keyword)
         known = self.scopes[-1].get(name)
         if known is not None and name != "_":
             self.report(report.duplicate(name, span, known.span, "local"))
@@ -122,9 +150,9 @@ class Body:
         """Remember to test that `t` has `bound`; `what` needs it."""
         self._bounds.append((t, bound, span, what))
 
-    def must_be_known(self, t: Type, span: Span, what: str) -> None:
-        """Remember to test that `t` is known at the end."""
-        self._open.append((t, span, what))
+    def must_be_known(self, t: Type, span: Span, what: str, say: str) -> None:
+        """Remember to test that `t` is known at the end; `what` says whose type it is and `say` where to write it."""
+        self._open.append((t, span, what, say))
 
     def known(self, t: Type) -> Type:
         """`t` as far as it is known."""
@@ -136,8 +164,13 @@ class Body:
 
     def expect(self, value: TExpr, want: Want | None, fixes: tuple[Fix, ...] = ()) -> TExpr:
         """Report if `value` does not have the wanted type."""
-        if want is not None and not self.unifier.unify(want.type, value.type):
-            self.report(report.mismatch(self.show(want.type), self.show(value.type), value.span, want.origin, fixes))
+        if want is None or self.unifier.unify(want.type, value.type):
+            return value
+        wanted, got = self.known(want.type), self.known(value.type)
+        if isinstance(got, SetRef):
+            self.report(report.set_as_value(wanted, got, value.span, want.origin))
+        else:
+            self.report(report.mismatch(wanted, got, value.span, want.origin, fixes))
         return value
 
     def finish(self) -> dict[int, Type]:
@@ -150,21 +183,21 @@ class Body:
         for t, value, span in self._literals:
             self._check_literal(self.unifier.zonk(t), value, span)
         # What an expression with a mistake leaves open is no mistake of its own.
-        clean = len(self.world.sink.diagnostics) == self.errors_before
-        for t, span, what in self._open if clean else ():
-            if _has_open(self.unifier.zonk(t)):
-                self.report(
-                    report.simple(
-                        "T0305",
-                        f"the type of {what} is not known",
-                        span,
-                        "say the type",
-                        notes=(f"what is known is `{self.show(t)}`; write it after the name: `name: Type`",),
-                    )
-                )
+        if len(self.world.sink.diagnostics) == self.errors_before:
+            self._report_open()
         for t, bound, span, what in self._bounds:
             self._check_bound(self.unifier.zonk(t), bound, span, what)
         return solutions
+
+    def _report_open(self) -> None:
+        """Every type that nothing says is reported once, where it comes from."""
+        reported: set[int] = set()
+        for t, span, what, say in self._open:
+            variables = _open_variables(self.unifier.zonk(t))
+            if variables and not variables & reported:
+                message = f"the type of {what} is not known"
+                self.report(report.simple("T0305", message, span, "nothing says the type", notes=(say,)))
+            reported |= variables
 
     def _check_literal(self, t: Type, value: int, span: Span) -> None:
         if is_int(t):
@@ -175,13 +208,13 @@ class Body:
                         "T0306",
                         f"{value} does not fit `{t}`",
                         span,
-                        f"outside {low}..{high}",
+                        f"too {'small' if value < low else 'large'} for `{t}`",
                         notes=(f"`{t}` holds the integers from {low} to {high}",),
                     )
                 )
 
     def _check_bound(self, t: Type, bound: str, span: Span, what: str) -> None:
-        if t == ERROR or _has_open(t) or satisfies(self.world, t, bound):
+        if t == ERROR or _open_variables(t) or satisfies(self.world, t, bound):
             return
         meaning = {
             "eq": "be compared with `==`",
@@ -196,17 +229,28 @@ class Body:
                 f"{what} needs `{bound}`, which `{report.display(t)}` does not have",
                 span,
                 f"`{report.display(t)}` cannot {meaning}",
+                notes=_bound_advice(t, bound, what),
             )
         )
 
 
-def _has_open(t: Type) -> bool:
-    found = False
+def _bound_advice(t: Type, bound: str, what: str) -> tuple[str, ...]:
+    if isinstance(t, TypeVar):
+        return (f"declare the bound with the type parameter: `[{t.name}: {bound}]`",)
+    if bound == "ord" and what == "`sort`" and isinstance(t, Named):
+        return ("sort by a part that has an order: `.sort_by(|x| x.field)`",)
+    if isinstance(t, Option | Result) and bound == "num":
+        return ("take the value out first, with `match`, `.or(other)` or `?`",)
+    return ()
+
+
+def _open_variables(t: Type) -> set[int]:
+    found: set[int] = set()
 
     def leaf(part: Type) -> Type:
-        nonlocal found
-        found = found or isinstance(part, InferVar)
+        if isinstance(part, InferVar):
+            found.add(part.id)
         return part
 
     map_type(t, leaf)
-    return found and t != ERROR
+    return found

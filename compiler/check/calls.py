@@ -9,10 +9,12 @@ from dandc.compiler.check.infer import substitute
 from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
 from dandc.compiler.check.types import (
     BASIC,
+    KIND_WORDS,
     head_of,
     member_of,
     record_fields,
     resolve_type,
+    type_arguments,
     variants_of,
 )
 from dandc.compiler.typed import (
@@ -33,6 +35,7 @@ from dandc.compiler.typed import (
 from dandc.compiler.types import (
     ERROR,
     I64,
+    STR,
     Array,
     Basic,
     Fn,
@@ -50,19 +53,6 @@ from dandc.lang import tree
 from dandc.lang.diagnostics import Fix, Label
 from dandc.lang.spans import Span
 
-KIND_WORDS = {
-    "module": "module",
-    "type": "type",
-    "fn": "helper function",
-    "kernel": "function",
-    "composition": "composition",
-    "communication": "communication function",
-    "config": "config",
-    "endpoint": "endpoint",
-    "const": "constant",
-    "variant": "variant",
-}
-VARIANTS = ("none", "some", "ok", "err")
 
 
 @frozen
@@ -82,9 +72,11 @@ def path_symbol(body: Body, expr: tree.Expr) -> Symbol | None:
             if any(name.text in scope for scope in body.scopes):
                 return None
             symbol = body.symbol(name.text)
-            return symbol if symbol is not None and symbol.kind in ("module", "type") else None
+            return symbol if symbol is not None and symbol.kind in ("module", "type", "broken") else None
         case tree.FieldExpr(base=base, name=name):
             module = path_symbol(body, base)
+            if module is not None and module.kind == "broken":
+                return module
             if module is not None and module.kind == "module":
                 inside = body.world.scopes[module.name].names.get(name.text)
                 return inside if inside is not None and inside.kind == "type" else None
@@ -109,6 +101,8 @@ def check_call(body: Body, expr: tree.CallExpr, want: Want | None) -> TExpr:
             if symbol is not None and symbol.kind == "module":
                 found = module_member(body, symbol, name)
                 return _call_symbol(body, expr, found, name, type_args, want) if found else _skip(body, expr)
+            if symbol is not None and symbol.kind == "broken":
+                return _skip(body, expr)
             if symbol is not None:
                 return enum_variant(body, symbol, name, expr.args, expr, want)
             return _call_method(body, expr, base, name, type_args, want)
@@ -167,26 +161,24 @@ def _call_local(body: Body, expr: tree.CallExpr, local: Local) -> TExpr:
                 )
             )
         return _skip(body, expr)
+    origin = Label(local.span, "declared here")
     if len(expr.args) != len(t.params):
-        body.report(
-            report.argument_count(
-                local.name, _count(len(t.params)), len(expr.args), expr.span, Label(local.span, "declared here")
-            )
-        )
-        return exprs.error(expr.span)
-    args = tuple(exprs.check_expr(body, a.value, Want(p)) for a, p in zip(expr.args, t.params, strict=True))
+        given = len(expr.args)
+        body.report(report.argument_count(local.name, _count(len(t.params)), given, expr.callee.span, origin))
+        return _skip(body, expr)
+    args = tuple(exprs.check_expr(body, a.value, Want(p, origin)) for a, p in zip(expr.args, t.params, strict=True))
     return TCallValue(t.result, expr.span, local, args)
 
 
 def _count(n: int) -> str:
-    return "no arguments" if n == 0 else f"{n} argument{'' if n == 1 else 's'}"
+    return report.count(n, "argument")
 
 
 def _convert(body: Body, expr: tree.CallExpr, target: Basic) -> TExpr:
     if not (is_int(target) or is_float(target)):
-        body.report(
-            report.simple("T0318", f"nothing converts to `{target}` by a call", expr.callee.span, "numeric types only")
-        )
+        notes = ("an f-string is the text of a value: `f\"{x}\"`",) if target == STR else ()
+        message = f"nothing converts to `{target}` by a call"
+        body.report(report.simple("T0318", message, expr.callee.span, "not a type of numbers", notes=notes))
         return _skip(body, expr)
     return _convert_to(body, expr, target, target.name)
 
@@ -194,7 +186,7 @@ def _convert(body: Body, expr: tree.CallExpr, target: Basic) -> TExpr:
 def _convert_to(body: Body, expr: tree.CallExpr, target: Type, name: str) -> TExpr:
     """A checked conversion to a numeric type, or to a type parameter that has `num`."""
     if len(expr.args) != 1 or expr.args[0].name is not None:
-        body.report(report.argument_count(name, "one argument", len(expr.args), expr.span, None))
+        body.report(report.argument_count(name, _count(1), len(expr.args), expr.callee.span, None))
         return _skip(body, expr)
     value = exprs.infer(body, expr.args[0].value)
     body.bound(value.type, "num", value.span, f"the conversion to `{name}`")
@@ -217,11 +209,13 @@ def _call_symbol(
             return _construct(body, expr, body.world.types[symbol.name], type_args, want)
         case "variant":
             return builtin_variant(body, name, expr.args, expr, want)
+        case "broken":
+            return _skip(body, expr)
         case "kernel" | "communication" | "composition":
             body.report(
                 report.simple(
                     "N0204",
-                    f"`{name.text}` is a {KIND_WORDS[symbol.kind]}; only a composition can call it",
+                    f"`{name.text}` is {report.article(KIND_WORDS[symbol.kind])}; only a composition can call it",
                     name.span,
                     "not callable in a kernel",
                     notes=("a helper that kernels call is written `fn`",),
@@ -272,7 +266,9 @@ def _call_method(
     if name.text not in methods:
         fields = [n for n, _ in record_fields(body.world, t) or ()] if isinstance(t, Named) else []
         if name.text in fields:
-            body.report(report.simple("T0318", f"the field `{name.text}` cannot be called", name.span, "not a method"))
+            fix = Fix("read it without a call", Span(name.span.file, name.span.end, expr.span.end), "", not expr.args)
+            message = f"the field `{name.text}` cannot be called"
+            body.report(report.fixed("T0318", message, name.span, "a field, not a method", fix))
         else:
             body.report(report.unknown_member(f"`{body.show(t)}`", name.text, name.span, methods, "method"))
         return _skip(body, expr)
@@ -281,11 +277,12 @@ def _call_method(
 
 
 def _set_method(body: Body, expr: tree.CallExpr, receiver: TExpr, t: SetRef, name: tree.Name) -> TExpr:
-    if name.text not in SET_METHODS or (name.text == "keys" and t.key is None):
-        body.report(report.unknown_member(f"`{report.display(t)}`", name.text, name.span, SET_METHODS, "method"))
+    methods = SET_METHODS if t.key is not None else SET_METHODS[:-1]
+    if name.text not in methods:
+        body.report(report.unknown_member(f"`{report.display(t)}`", name.text, name.span, methods, "method"))
         return _skip(body, expr)
     if expr.args:
-        body.report(report.argument_count(name.text, "no arguments", len(expr.args), expr.span, None))
+        body.report(report.argument_count(name.text, _count(0), len(expr.args), name.span, None))
     results: dict[str, Type] = {
         "len": I64,
         "is_empty": Basic("bool"),
@@ -305,7 +302,8 @@ def instantiate(
     for param, t in bindings.items():
         for bound in param.bounds:
             body.bound(t, bound, span, f"`{_short(decl.name)}`")
-        body.must_be_known(t, span, f"`{param.name}` of `{_short(decl.name)}`")
+        say = f"give it with the name: `{_short(decl.name)}[...]`, or with the type of what the result is put in"
+        body.must_be_known(t, span, f"`{param.name}` of `{_short(decl.name)}`", say)
     return tuple(substitute(p.type, bindings) for p in decl.params), substitute(decl.result, bindings)
 
 
@@ -322,7 +320,7 @@ def _call_fn(
     want: Want | None,
 ) -> TExpr:
     bindings: dict[TypeVar, Type] = {p: body.unifier.fresh() for p in decl.type_params}
-    types, result = instantiate(body, decl, bindings, expr.span)
+    types, result = instantiate(body, decl, bindings, callee_span(expr))
     _bind_type_args(body, expr, decl, bindings, type_args)
     callee = Callee(_short(decl.name), decl.params, types, decl.span)
     if want is not None and type_args == () and any(isinstance(a.value, tree.LambdaExpr) for a in expr.args) is False:
@@ -330,8 +328,14 @@ def _call_fn(
     args = _arguments(body, expr, callee, receiver, decl)
     if args is None:
         return exprs.error(expr.span)
-    _check_exclusive(body, expr, decl.params, args)
+    _check_exclusive(body, decl.params, args)
     return TCall(result, expr.span, decl.name, tuple(bindings.values()), args)
+
+
+def callee_span(expr: tree.CallExpr) -> Span:
+    """The name that is called, without the module or value before it and type arguments behind it."""
+    callee = expr.callee.base if isinstance(expr.callee, tree.IndexExpr) else expr.callee
+    return callee.name.span if isinstance(callee, tree.FieldExpr) else callee.span
 
 
 def _hint_result(body: Body, result: Type, want: Want) -> None:
@@ -348,15 +352,8 @@ def _bind_type_args(
     if not type_args:
         return
     if len(type_args) > len(bindings):
-        body.report(
-            report.simple(
-                "T0312",
-                f"`{_short(decl.name)}` has {len(bindings)} type parameters, but {len(type_args)} are given",
-                expr.callee.span,
-                "too many type arguments",
-                Label(decl.span, "declared here"),
-            )
-        )
+        span, origin = type_args[len(bindings)].span, Label(decl.span, "declared here")
+        body.report(type_arguments(_short(decl.name), len(bindings), len(type_args), span, origin))
         return
     for variable, arg in zip(bindings.values(), type_args, strict=False):
         t = type_of_expr(body, arg)
@@ -400,6 +397,7 @@ def _arguments(
     """One typed argument a parameter, or None after a report. Lambdas come last: the others say their types."""
     slots = _match_arguments(body, expr, callee, receiver is not None)
     if slots is None:
+        _skip(body, expr)
         return None
     args: list[TExpr | None] = [None] * len(callee.params)
     if receiver is not None:
@@ -446,17 +444,17 @@ def _match_arguments(body: Body, expr: tree.CallExpr, callee: Callee, has_receiv
             body.report(report.argument_count(callee.name, takes, given, arg.span, Label(callee.span, "declared here")))
             return None
         if index in slots:
-            body.report(report.duplicate(names[index], arg.span, slots[index].span, "argument"))
+            body.report(report.duplicate(names[index], arg.span, slots[index].span, "argument", "given"))
             return None
         slots[index] = arg
-    for i, param in enumerate(callee.params[first:], first):
-        if i not in slots and param.default is None and not param.omittable:
-            body.report(
-                report.missing_argument(
-                    callee.name, param.name, body.show(callee.types[i]), expr.span, Label(param.span, "declared here")
-                )
-            )
-            return None
+    missing = [
+        (param.name, body.show(callee.types[i]), param.span)
+        for i, param in enumerate(callee.params[first:], first)
+        if i not in slots and param.default is None and not param.omittable
+    ]
+    if missing:
+        body.report(report.missing_arguments(callee.name, missing, callee_span(expr)))
+        return None
     return slots
 
 
@@ -507,22 +505,28 @@ def check_place(body: Body, value: TExpr, why: str) -> None:
         )
         return
     if not root.mutable:
-        word = "parameter" if root.kind == "param" else "`let`"
-        fix = Fix(
-            "declare it with `var`" if root.kind == "let" else "declare the parameter `inout`, or copy it into a `var`",
-            root.span,
-            f"var {root.name}",
-        )
+        word = "a parameter" if root.kind == "param" else "a `let`" if root.keyword else "not a `var`"
+        notes, fixes = (f"a copy can be changed: `var copy = {root.name};`",), _make_mutable(body, root)
+        message = f"`{root.name}` is {word} and cannot be changed"
         body.report(
-            report.fixed(
+            report.simple(
                 "T0320",
-                f"`{root.name}` is a {word} and cannot be changed",
+                message,
                 value.span,
                 why,
-                fix,
                 Label(root.span, "declared here"),
+                notes=() if fixes else notes,
+                fixes=fixes,
             )
         )
+
+
+def _make_mutable(body: Body, root: Local) -> tuple[Fix, ...]:
+    if root.keyword is not None:
+        return (Fix("declare it with `var`", root.keyword, "var", certain=True),)
+    if root.kind == "param" and body.kernel_outputs is None and root.name in body.scopes[0]:
+        return (Fix("let the caller's variable be changed", report.before(root.span), "inout "),)
+    return ()
 
 
 def place_root(value: TExpr) -> Local | None:
@@ -537,34 +541,31 @@ def place_root(value: TExpr) -> Local | None:
     return None
 
 
-def _check_exclusive(body: Body, expr: tree.CallExpr, params: tuple[ParamInfo, ...], args: tuple[TExpr, ...]) -> None:
+def _check_exclusive(body: Body, params: tuple[ParamInfo, ...], args: tuple[TExpr, ...]) -> None:
     """What is changed by the call must not be seen by it in another way."""
-    changed = [place_root(a) for p, a in zip(params, args, strict=True) if p.inout]
-    for i, root in enumerate(changed):
-        if root is not None and any(root is other for other in changed[:i]):
-            body.report(
-                report.simple(
-                    "T0321", f"`{root.name}` is changed twice by one call", expr.span, "two parameters would share it"
-                )
-            )
+    changed: dict[int, TExpr] = {}
+    for param, arg in zip(params, args, strict=True):
+        root = place_root(arg)
+        if param.inout and root is not None:
+            first = changed.setdefault(id(root), arg)
+            if first is not arg:
+                message = f"`{root.name}` is changed twice by one call"
+                body.report(report.simple("T0321", message, arg.span, "changed again", Label(first.span, "changed")))
     for arg in args:
         for captured in arg.captures if isinstance(arg, TLambda) else ():
-            if any(captured is root for root in changed):
-                body.report(
-                    report.simple(
-                        "T0321",
-                        f"`{captured.name}` is changed by the call that runs this lambda",
-                        arg.span,
-                        "reads what is being changed",
-                    )
-                )
+            if id(captured) in changed:
+                message = f"`{captured.name}` is changed by the call that runs this lambda"
+                origin = Label(changed[id(captured)].span, "changed by this call")
+                body.report(report.simple("T0321", message, arg.span, f"reads `{captured.name}`", origin))
 
 
 def check_lambda(body: Body, expr: tree.LambdaExpr, wanted: Fn, want: Want | None) -> TExpr:
     """A lambda where a function type is wanted."""
     if len(expr.params) != len(wanted.params):
-        origin = want.origin if want else None
-        body.report(report.argument_count("lambda", _count(len(wanted.params)), len(expr.params), expr.span, origin))
+        takes, names = _count(len(wanted.params)), len(expr.params)
+        message = f"the lambda is called with {takes}, but names {names}"
+        origin = [want.origin] if want and want.origin else []
+        body.report(report.simple("T0302", message, expr.span, f"names {names}", *origin))
         return exprs.error(expr.span)
     frame = LambdaFrame()
     body.lambdas.append(frame)
@@ -573,7 +574,7 @@ def check_lambda(body: Body, expr: tree.LambdaExpr, wanted: Fn, want: Want | Non
             params = tuple(
                 body.declare(p.text, t, "param", p.span) for p, t in zip(expr.params, wanted.params, strict=True)
             )
-            inner = exprs.check_expr(body, expr.body, Want(wanted.result))
+            inner = exprs.check_expr(body, expr.body, Want(wanted.result, want.origin if want else None))
     finally:
         body.lambdas.pop()
     return TLambda(wanted, expr.span, params, inner, tuple(frame.captures))
@@ -598,6 +599,8 @@ def _construct(
         )
         return _skip(body, expr)
     args: dict[TypeVar, Type] = {p: body.unifier.fresh() for p in decl.params}
+    if len(type_args) > len(args):
+        body.report(type_arguments(name, len(args), len(type_args), type_args[len(args)].span))
     for variable, arg in zip(args.values(), type_args, strict=False):
         body.unifier.unify(variable, type_of_expr(body, arg))
     t = Named(decl.name, tuple(args.values()))
@@ -613,24 +616,22 @@ def _record_arguments(body: Body, expr: tree.CallExpr, decl: TypeDecl, t: Named,
     names = list(types)
     base: TExpr | None = None
     values: dict[str, TExpr] = {}
+    unnamed = [a for a in expr.args if a.name is None and not a.spread]
+    misnamed = False
+    if unnamed:
+        _report_unnamed(body, expr, unnamed, decl, names)
     for arg in expr.args:
         if arg.spread:
             base = exprs.check_expr(body, arg.value, Want(t))
         elif arg.name is None:
-            body.report(
-                report.simple(
-                    "T0322",
-                    f"the fields of `{name}` must be named",
-                    arg.span,
-                    f"write `{names[0] if names else 'field'}: ...`",
-                    Label(decl.span, "declared here"),
-                )
-            )
             exprs.infer(body, arg.value)
         elif arg.name.text not in types:
+            misnamed = True
+            exprs.infer(body, arg.value)
             body.report(report.unknown_member(f"`{name}`", arg.name.text, arg.name.span, names, "field"))
         elif arg.name.text in values:
-            body.report(report.duplicate(arg.name.text, arg.name.span, values[arg.name.text].span, "field"))
+            first = next(a.name.span for a in expr.args if a.name is not None and a.name.text == arg.name.text)
+            body.report(report.duplicate(arg.name.text, arg.name.span, first, "field", "given"))
         else:
             field = arg.name.text
             values[field] = exprs.check_expr(
@@ -640,15 +641,26 @@ def _record_arguments(body: Body, expr: tree.CallExpr, decl: TypeDecl, t: Named,
         return TUpdate(t, expr.span, base, tuple((names.index(n), v) for n, v in values.items()))
     missing = [n for n in names if n not in values]
     if missing:
-        if all(a.name is not None for a in expr.args):
-            body.report(
-                report.missing_argument(
-                    name, missing[0], body.show(types[missing[0]]), expr.span, Label(spans[missing[0]], "declared here")
-                )
-            )
+        if not unnamed and not misnamed:
+            lacking = [(n, body.show(types[n]), spans[n]) for n in missing]
+            body.report(report.missing_arguments(name, lacking, callee_span(expr)))
         return exprs.error(expr.span)
     order = tuple(names.index(n) for n in values)
     return TMake(t, expr.span, tuple(values[n] for n in names), order)
+
+
+def _report_unnamed(
+    body: Body, expr: tree.CallExpr, unnamed: list[tree.Arg], decl: TypeDecl, names: list[str]
+) -> None:
+    name, first = _short(decl.name), unnamed[0]
+    fixes: tuple[Fix, ...] = ()
+    position = expr.args.index(first)
+    if position < len(names):
+        text = f"{names[position]}: "
+        certain = len(names) == len(expr.args) == 1
+        fixes = (Fix("name the field", report.before(first.span), text, certain),)
+    message, origin = f"the fields of `{name}` must be named", Label(decl.span, "declared here")
+    body.report(report.simple("T0322", message, first.span, "given without a name", origin, fixes=fixes))
 
 
 def builtin_variant(
@@ -659,7 +671,10 @@ def builtin_variant(
     t: Option | Result = Option(u.fresh()) if name.text in ("none", "some") else Result(u.fresh(), u.fresh())
     if want is not None:
         u.unify(t, want.type)
-    body.must_be_known(t, name.span, f"`{name.text}`")
+    say = "say it where the value is put: `let x: option[i64] = none;`"
+    if isinstance(t, Result):
+        say = f"say it where the value is put: `let x: result[i64, str] = {name.text}(...);`"
+    body.must_be_known(t, name.span, f"`{name.text}`", say)
     return _variant(body, t, name, args, expr, None)
 
 
@@ -694,7 +709,9 @@ def _variant(
     payload = variants[index][1]
     span = expr.span if expr else name.span
     if len(args) != len(payload):
-        body.report(report.argument_count(name.text, _count(len(payload)), len(args), span, origin))
+        body.report(report.argument_count(name.text, _count(len(payload)), len(args), name.span, origin))
+        for arg in args:
+            exprs.infer(body, arg.value)
         return exprs.error(span)
     values = tuple(exprs.check_expr(body, a.value, Want(p, origin)) for a, p in zip(args, payload, strict=True))
     return TVariant(t, span, index, values)

@@ -90,11 +90,13 @@ def _add_name(world: World, scope: Scope, name: tree.Name, symbol: Symbol) -> No
 
 def _declare_import(world: World, scope: Scope, item: tree.ImportItem) -> None:
     target = scope.module.imports.get(item.path)
-    if target is None:
-        return  # the loader has reported that it is not there
     default = item.path.rsplit("/", 1)[-1].removesuffix(".dnd")
     name = item.alias or tree.Name(item.span, default)
-    _add_name(world, scope, name, Symbol("module", target, item.span, public=False))
+    # The loader has reported a module that is not there: what is used of it is no further mistake.
+    symbol = Symbol("broken", default, item.span, public=False)
+    if target is not None:
+        symbol = Symbol("module", target, item.span, public=False)
+    _add_name(world, scope, name, symbol)
 
 
 def _is_method(item: tree.FnItem) -> bool:
@@ -102,11 +104,16 @@ def _is_method(item: tree.FnItem) -> bool:
 
 
 def _type_params(world: World, owner: str, params: tuple[tree.TypeParam, ...]) -> tuple[TypeVar, ...]:
-    for param in params:
-        for bound in param.bounds:
-            if bound.text not in BOUNDS:
-                world.sink.add(report.unknown_name(bound.text, bound.span, BOUNDS, "bound"))
-    return tuple(TypeVar(owner, p.name.text, tuple(b.text for b in p.bounds)) for p in params)
+    _report_duplicates(world, [p.name for p in params], "type parameter")
+    return tuple(TypeVar(owner, p.name.text, _bounds(world, p)) for p in params)
+
+
+def _bounds(world: World, param: tree.TypeParam) -> tuple[str, ...]:
+    """The bounds of a type parameter; all there are if one of them was not understood."""
+    unknown = [b for b in param.bounds if b.text not in BOUNDS]
+    for bound in unknown:
+        world.sink.add(report.unknown_name(bound.text, bound.span, BOUNDS, "bound"))
+    return BOUNDS if unknown else tuple(b.text for b in param.bounds)
 
 
 def _declare_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem) -> None:
@@ -195,7 +202,6 @@ def _declare_fn(world: World, scope: Scope, item: tree.FnItem) -> None:
         world.sink.add(
             report.simple("N0206", "intrinsic functions are part of the standard library", item.name.span, "no body")
         )
-        item = evolve(item, body=tree.Block(item.span, ()))
     type_params = _type_params(world, owner, item.type_params)
     scope_params = {p.name: p for p in type_params}
     params = tuple(_param(world, scope, p, scope_params) for p in item.params)
@@ -225,12 +231,22 @@ def _declare_endpoint(world: World, scope: Scope, item: tree.EndpointItem) -> No
     symbol = scope.names.get(item.driver.text)
     t: Type = ERROR
     module = ""
-    if symbol is None or symbol.kind != "module":
+    if symbol is not None and symbol.kind == "broken":
+        pass
+    elif symbol is None or symbol.kind != "module":
         modules = [n for n, s in scope.names.items() if s.kind == "module"]
         diagnostic = report.unknown_name(item.driver.text, item.driver.span, modules, "imported module")
         world.sink.add(evolve(diagnostic, notes=(f"an endpoint needs its module: `import {item.driver.text};`",)))
     elif f"{symbol.name}.Endpoint" not in world.types:
-        world.sink.add(report.wrong_kind(item.driver.text, item.driver.span, "module without endpoints", "driver"))
+        world.sink.add(
+            report.simple(
+                "N0204",
+                f"the module `{item.driver.text}` has no endpoints",
+                item.driver.span,
+                "reaches no service",
+                notes=("an endpoint belongs to a module that does communication, such as `http`",),
+            )
+        )
     else:
         module, t = symbol.name, Named(f"{symbol.name}.Endpoint")
     world.endpoints.setdefault(name, EndpointDecl(name, scope, item, module, t))

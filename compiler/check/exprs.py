@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from attrs import evolve
 from dandc.compiler.check import calls, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.patterns import check_arms
 from dandc.compiler.check.symbols import Symbol
-from dandc.compiler.check.types import head_of, record_fields
+from dandc.compiler.check.types import KIND_WORDS, head_of, record_fields
 from dandc.compiler.typed import (
     TArm,
     TArray,
@@ -34,6 +35,7 @@ from dandc.compiler.types import (
     BYTES,
     ERROR,
     I64,
+    SECRET,
     STR,
     U8,
     UNIT,
@@ -54,6 +56,10 @@ from dandc.compiler.types import (
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+
+
+# What an unknown name may have been meant to be.
+STANDARD = ("html", "http", "json", "storage")
 
 
 def check_expr(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:
@@ -118,15 +124,11 @@ def _fstr(body: Body, expr: tree.FStrLit, want: Want | None) -> TExpr:
             body.unifier.default(t)
             t = body.unifier.shallow(t)
         if not has_text(t):
-            body.report(
-                report.simple(
-                    "T0308",
-                    f"`{body.show(t)}` has no text form",
-                    value.span,
-                    "cannot stand in an f-string",
-                    notes=("text, numbers, bools and endpoints can; encode other values, say with `json.encode`",),
-                )
-            )
+            note = "text, numbers, bools and endpoints can; encode other values, say with `json.encode`"
+            if t == SECRET:
+                note = "only drivers see what a secret is: pass it on as it is, say as `bearer: token`"
+            message = f"`{body.show(t)}` has no text form"
+            body.report(report.simple("T0308", message, value.span, "cannot stand in an f-string", notes=(note,)))
         parts.append(value)
     return TFString(STR, expr.span, tuple(parts))
 
@@ -142,15 +144,22 @@ def _name(body: Body, expr: tree.NameExpr, want: Want | None) -> TExpr:
         if isinstance(body.unifier.shallow(local.type), Fn) and not (
             want and isinstance(body.unifier.shallow(want.type), Fn)
         ):
-            body.report(
-                report.simple("T0310", "a function is not a value", expr.span, "call it, or pass it on to a function")
-            )
+            body.report(_function_as_value(expr.span))
         return TLocal(local.type, expr.span, local)
     symbol = body.symbol(expr.name.text)
     if symbol is None:
-        body.report(report.unknown_name(expr.name.text, expr.span, body.names_in_scope()))
+        diagnostic = report.unknown_name(expr.name.text, expr.span, body.names_in_scope())
+        if expr.name.text in STANDARD:
+            note = f"`{expr.name.text}` is a module of the standard library: `import {expr.name.text};`"
+            diagnostic = evolve(diagnostic, notes=(note,), fixes=())
+        body.report(diagnostic)
         return error(expr.span)
     return symbol_value(body, symbol, expr.name, want)
+
+
+def _function_as_value(span: Span) -> Diagnostic:
+    notes = ("call it, or pass it on where an `fn` takes a function",)
+    return report.simple("T0310", "a function is not a value", span, "this is a function", notes=notes)
 
 
 def symbol_value(body: Body, symbol: Symbol, name: tree.Name, want: Want | None) -> TExpr:
@@ -167,7 +176,12 @@ def symbol_value(body: Body, symbol: Symbol, name: tree.Name, want: Want | None)
             return calls.builtin_variant(body, name, (), None, want)
         case "fn" if want is not None and isinstance(body.unifier.shallow(want.type), Fn):
             return _fn_value(body, symbol, span)
-    body.report(report.wrong_kind(name.text, span, calls.KIND_WORDS[symbol.kind], "value"))
+        case "fn":
+            body.report(_function_as_value(span))
+            return error(span)
+        case "broken":
+            return error(span)
+    body.report(report.wrong_kind(name.text, span, KIND_WORDS[symbol.kind], "value"))
     return error(span)
 
 
@@ -200,15 +214,11 @@ def _field(body: Body, expr: tree.FieldExpr, want: Want | None) -> TExpr:
         return TField((fields or ())[index][1], expr.span, base, index)
     methods = calls.methods_of(body, t)
     if expr.name.text in methods:
-        body.report(
-            report.fixed(
-                "T0309",
-                f"`{expr.name.text}` is a method",
-                expr.name.span,
-                "a method must be called",
-                Fix("call it", expr.name.span, f"{expr.name.text}()"),
-            )
-        )
+        params = body.world.fns[methods[expr.name.text]].params[1:]
+        certain = all(p.default is not None or p.omittable for p in params)
+        fix = Fix("call it", report.after(expr.name.span), "()", certain)
+        message = f"`{expr.name.text}` is a method"
+        body.report(report.fixed("T0309", message, expr.name.span, "a method must be called", fix))
     else:
         body.report(report.unknown_member(f"`{body.show(t)}`", expr.name.text, expr.name.span, names, "field"))
     return error(expr.span)
@@ -224,7 +234,8 @@ def _member(body: Body, expr: tree.FieldExpr, symbol: Symbol, want: Want | None)
         return symbol_value(body, found, expr.name, want) if found else error(expr.span)
     if symbol.kind == "type":
         return calls.enum_variant(body, symbol, expr.name, (), None, want)
-    body.report(report.wrong_kind(expr.name.text, expr.base.span, calls.KIND_WORDS[symbol.kind], "value"))
+    if symbol.kind != "broken":
+        body.report(report.wrong_kind(expr.name.text, expr.base.span, KIND_WORDS[symbol.kind], "value"))
     return error(expr.span)
 
 
@@ -234,7 +245,8 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
     if len(expr.items) != 1:
         body.report(report.simple("T0302", "an index is one value", expr.span, f"{len(expr.items)} given"))
         return error(expr.span)
-    index = check_expr(body, expr.items[0], Want(I64))
+    origin = Label(base.span, f"the index into this `{body.show(t)}` is an `i64`") if t != ERROR else None
+    index = check_expr(body, expr.items[0], Want(I64, origin))
     if isinstance(t, Array):
         return TIndex(t.item, expr.span, base, index)
     if t == BYTES:
@@ -244,7 +256,7 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
             report.simple(
                 "T0315",
                 "a `str` has no index",
-                expr.span,
+                base.span,
                 "characters have no fixed width",
                 notes=("slice it (`s[a..b]`, in bytes), or index its bytes: `s.to_bytes()[i]`",),
             )
@@ -291,6 +303,11 @@ def _try(body: Body, expr: tree.TryExpr, want: Want | None) -> TExpr:
     return TTry(value, expr.span, base, fails)
 
 
+def _mark(expr: tree.TryExpr) -> Span:
+    """The `?` itself."""
+    return Span(expr.span.file, expr.span.end - 1, expr.span.end)
+
+
 def _check_message(body: Body, err: Type, expr: tree.TryExpr) -> None:
     err = body.known(err)
     fields = record_fields(body.world, err) if not isinstance(err, Basic | InferVar | TypeVar) else None
@@ -300,8 +317,8 @@ def _check_message(body: Body, err: Type, expr: tree.TryExpr) -> None:
         report.simple(
             "T0316",
             f"`?` in a function fails with the error's text, which `{report.display(err)}` does not have",
-            expr.span,
-            "no message",
+            _mark(expr),
+            f"the error is `{report.display(err)}`",
             notes=("an error that `?` can show is a `str` or a record with `message: str`",),
         )
     )
@@ -309,23 +326,30 @@ def _check_message(body: Body, err: Type, expr: tree.TryExpr) -> None:
 
 def _check_try_result(body: Body, t: Option | Result, expr: tree.TryExpr) -> None:
     if body.lambdas:
-        body.report(report.simple("T0316", "`?` cannot leave a lambda", expr.span, "match on the value instead"))
+        notes = ("a lambda of an `fn` gives a value: `match` on the option or result",)
+        body.report(report.simple("T0316", "`?` cannot leave a lambda", _mark(expr), "inside a lambda", notes=notes))
         return
     result = body.unifier.shallow(body.result)
     if isinstance(t, Option) and isinstance(result, Option):
         return
     if isinstance(t, Result) and isinstance(result, Result) and body.unifier.unify(t.err, result.err):
         return
-    needed = "option[...]" if isinstance(t, Option) else f"result[..., {body.show(t.err)}]"
-    body.report(
-        report.simple(
-            "T0316",
-            f"`?` returns the error, but this function returns `{body.show(result)}`",
-            expr.span,
-            f"needs a function that returns `{needed}`",
-            *([body.result_origin] if body.result_origin else []),
-        )
-    )
+    what = "`none`" if isinstance(t, Option) else f"the error, `{body.show(t.err)}`"
+    message = f"`?` returns {what}, but this function returns {report.noun(body.known(result))}"
+    origins = [body.result_origin] if body.result_origin else []
+    notes = (_try_advice(body, t, result),)
+    body.report(report.simple("T0316", message, _mark(expr), "cannot return that", *origins, notes=notes))
+
+
+def _try_advice(body: Body, t: Option | Result, result: Type) -> str:
+    if isinstance(t, Option) and isinstance(result, Result):
+        return "make an error of `none` first: `.ok_or(error)?`"
+    if isinstance(t, Result) and isinstance(result, Option):
+        return "drop the error first: `.ok()?`"
+    if isinstance(t, Result) and isinstance(result, Result):
+        return "`match` on it and return an error of your own type"
+    needed = Option(body.known(result)) if isinstance(t, Option) else Result(body.known(result), body.known(t.err))
+    return f"declare the result as `{report.display(needed)}`, or `match` on the value"
 
 
 def _unary(body: Body, expr: tree.UnaryExpr, want: Want | None) -> TExpr:
@@ -360,23 +384,36 @@ def _binary(body: Body, expr: tree.BinaryExpr, want: Want | None) -> TExpr:
 
 def _operands(body: Body, expr: tree.BinaryExpr, hint: Want | None) -> tuple[TExpr, TExpr]:
     left = infer(body, expr.left, hint)
-    right = infer(body, expr.right, Want(left.type))
-    if not body.unifier.unify(left.type, right.type):
-        lt, rt = body.known(left.type), body.known(right.type)
-        fixes = ()
-        if (is_int(rt) or is_float(rt)) and (is_int(lt) or is_float(lt)) and isinstance(lt, Basic):
-            fixes = (Fix(f"convert it: `{lt.name}(...)`", right.span, f"{lt.name}(...)"),)
-        body.report(
-            report.mismatch(
-                lt,
-                rt,
-                right.span,
-                Label(left.span, f"`{expr.op}` needs both alike; this is `{report.display(lt)}`"),
-                fixes,
-            )
-        )
-        return error(left.span), error(right.span)
-    return left, right
+    known = body.known(left.type)
+    if expr.op not in COMPARISONS and isinstance(known, Option | Result):
+        body.bound(known, "num", left.span, f"`{expr.op}`")
+        infer(body, expr.right)
+        return error(left.span), error(expr.right.span)
+    origin = Label(left.span, f"`{expr.op}` needs both alike; this is {report.noun(known)}")
+    before = len(body.world.sink.diagnostics)
+    right = infer(body, expr.right, Want(left.type, origin))
+    if len(body.world.sink.diagnostics) == before:
+        body.expect(right, Want(left.type, origin), _widen(body, expr, left, right))
+    return (left, right) if body.unifier.unify(left.type, right.type) else (error(left.span), error(right.span))
+
+
+def _widen(body: Body, expr: tree.BinaryExpr, left: TExpr, right: TExpr) -> tuple[Fix, ...]:
+    """Convert the integer beside a float, or the narrower of two integers, if it is a plain name."""
+    lt, rt = body.known(left.type), body.known(right.type)
+    if not (isinstance(lt, Basic) and isinstance(rt, Basic) and lt != rt and _rank(lt) and _rank(rt)):
+        return ()
+    narrow, wide = (expr.right, lt) if _rank(lt) >= _rank(rt) else (expr.left, rt)
+    if not isinstance(narrow, tree.NameExpr):
+        return ()
+    certain = is_float(wide) and not is_float(lt if narrow is expr.left else rt)
+    return (Fix("convert the other", narrow.span, f"{wide.name}({narrow.name.text})", certain),)
+
+
+def _rank(t: Basic) -> int:
+    """Floats above integers, wider above narrower; 0 for what is no number."""
+    if not (is_int(t) or is_float(t)):
+        return 0
+    return int(t.name[1:]) + (100 if is_float(t) else 0)
 
 
 def arithmetic(body: Body, op: str, left: TExpr, right: TExpr, span: Span, op_span: Span) -> TExpr:
@@ -423,13 +460,13 @@ def _array(body: Body, expr: tree.ArrayExpr, want: Want | None) -> TExpr:
     wanted = body.unifier.shallow(want.type) if want else None
     item: Type = wanted.item if isinstance(wanted, Array) else body.unifier.fresh()
     items = []
+    declared = want.origin if want is not None and isinstance(wanted, Array) else None
     for element in expr.items:
-        origin = (
-            Label(expr.items[0].span, "the first element says the type") if items else (want.origin if want else None)
-        )
-        items.append(check_expr(body, element, Want(item, origin)))
+        first = Label(expr.items[0].span, "the first element says the type") if items else None
+        items.append(check_expr(body, element, Want(item, declared or first)))
     if not items:
-        body.must_be_known(item, expr.span, "the elements of this array")
+        say = "say it where the array is put: `let xs: array[str] = [];`"
+        body.must_be_known(item, expr.span, "the elements of this array", say)
     return TArray(Array(item), expr.span, tuple(items))
 
 
@@ -437,19 +474,26 @@ def _tuple(body: Body, expr: tree.TupleExpr, want: Want | None) -> TExpr:
     if not expr.items:
         return TLit(UNIT, expr.span, None)
     wanted = body.unifier.shallow(want.type) if want else None
-    hints: list[Want | None] = [None] * len(expr.items)
-    if isinstance(wanted, Tuple) and len(wanted.items) == len(expr.items):
-        hints = [Want(t) for t in wanted.items]
-    values = tuple(infer(body, e, h) for e, h in zip(expr.items, hints, strict=True))
-    return TMake(Tuple(tuple(v.type for v in values)), expr.span, values, tuple(range(len(values))))
+    order = tuple(range(len(expr.items)))
+    if want is not None and isinstance(wanted, Tuple) and len(wanted.items) == len(expr.items):
+        wants = [Want(t, want.origin) for t in wanted.items]
+        values = tuple(check_expr(body, e, w) for e, w in zip(expr.items, wants, strict=True))
+        return TMake(wanted, expr.span, values, order)
+    values = tuple(infer(body, e) for e in expr.items)
+    return TMake(Tuple(tuple(v.type for v in values)), expr.span, values, order)
 
 
 def _if(body: Body, expr: tree.IfExpr, want: Want | None) -> TExpr:
-    cond = check_expr(body, expr.cond, Want(BOOL))
+    cond = check_expr(body, expr.cond, Want(BOOL, condition(expr.span, "if")))
     then = check_expr(body, expr.then, want)
-    origin = Label(expr.then.span, f"the other branch is `{body.show(then.type)}`")
-    orelse = check_expr(body, expr.orelse, Want(then.type, origin))
-    return TIf(then.type, expr.span, cond, then, orelse)
+    origin = Label(expr.then.span, f"the other branch is {report.noun(body.known(then.type))}")
+    orelse = check_expr(body, expr.orelse, want or Want(then.type, origin))
+    return TIf(want.type if want else then.type, expr.span, cond, then, orelse)
+
+
+def condition(span: Span, word: str) -> Label:
+    """Where the expectation of a bool comes from: the word that `span` begins with."""
+    return Label(Span(span.file, span.start, span.start + len(word)), f"`{word}` needs a `bool`")
 
 
 def _match(body: Body, expr: tree.MatchExpr, want: Want | None) -> TExpr:
@@ -468,13 +512,13 @@ def _match(body: Body, expr: tree.MatchExpr, want: Want | None) -> TExpr:
     return TMatch(result, expr.span, subject, tuple(TArm(a.pattern, a.guard, a.body) for a in arms))
 
 
-def _range(body: Body, expr: tree.RangeExpr, want: Want | None) -> TExpr:
-    body.report(report.simple("T0310", "a range is not a value", expr.span, "only after `in`, or in a slice `x[a..b]`"))
-    return error(expr.span)
-
-
 def _call(body: Body, expr: tree.CallExpr, want: Want | None) -> TExpr:
     return calls.check_call(body, expr, want)
+
+
+def _run(body: Body, expr: tree.RunExpr, want: Want | None) -> TExpr:
+    assert body.test is not None, "the lexer knows `run` in tests only"
+    return body.test.run(expr)
 
 
 def _origin(want: Want | None) -> tuple[Label, ...]:
@@ -501,7 +545,7 @@ _RULES: dict[type, Callable[..., TExpr]] = {
     tree.TupleExpr: _tuple,
     tree.IfExpr: _if,
     tree.MatchExpr: _match,
-    tree.RangeExpr: _range,
     tree.CallExpr: _call,
+    tree.RunExpr: _run,
 }
 __all__ = ["SetRef", "TVariant", "check_expr", "infer"]

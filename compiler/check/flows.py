@@ -4,13 +4,13 @@ A statement is checked when somebody needs what it makes, so statements may stan
 order in which producers precede consumers.
 """
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, fields_dict, frozen
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.captures import Captures
 from dandc.compiler.check.constants import constant_value, settle
 from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Symbol, World
-from dandc.compiler.check.types import define_type, lookup, lookup_path
+from dandc.compiler.check.types import KIND_WORDS, contents, define_type, lookup, lookup_path
 from dandc.compiler.encoding import encode
 from dandc.compiler.flow import (
     ArgBinding,
@@ -114,10 +114,11 @@ def _collect_makers(flow: _Flow) -> None:
             first = flow.makers.get(name.text)
             if name.text in flow.values:
                 origin = flow.values[name.text].origin
-                flow.report(report.duplicate(name.text, name.span, origin.span if origin else name.span, "set"))
+                first_span = origin.span if origin else name.span
+                flow.report(report.duplicate(name.text, name.span, first_span, "set", "made"))
             elif first is not None:
                 span = next(n.span for n in (*first.targets, *_collected(first.value)) if n.text == name.text)
-                flow.report(report.duplicate(name.text, name.span, span, "set"))
+                flow.report(report.duplicate(name.text, name.span, span, "set", "made"))
             else:
                 flow.makers[name.text] = stmt
 
@@ -135,15 +136,8 @@ def _statement(flow: _Flow, stmt: tree.FlowStmt, root: str) -> None:
         return
     if any(stmt is other for other in flow.active):
         flow.done.add(id(stmt))
-        flow.report(
-            report.simple(
-                "C0401",
-                "this statement needs its own result",
-                stmt.span,
-                "part of a cycle",
-                notes=("a composition is a graph without cycles",),
-            )
-        )
+        circle = flow.active[next(i for i, other in enumerate(flow.active) if other is stmt) :]
+        flow.report(_cycle([s.targets[0] for s in circle if s.targets]))
         for name in stmt.targets:
             flow.values.setdefault(name.text, BROKEN)
         return
@@ -157,20 +151,26 @@ def _statement(flow: _Flow, stmt: tree.FlowStmt, root: str) -> None:
         flow.values.setdefault(name.text, value)
 
 
+def _cycle(names: list[tree.Name]) -> Diagnostic:
+    """Each of `names` is needed for making the one before it, and the first for the last."""
+    first, *others = names
+    way = " -> ".join(f"`{n.text}`" for n in (*names, first))
+    labels = [Label(n.span, f"`{n.text}` is part of the circle") for n in others[:3]]
+    notes = (f"needed for each other: {way}",)
+    return report.simple("C0401", f"`{first.text}` is needed for making itself", first.span, "made here", *labels, notes=notes)
+
+
 def _results(flow: _Flow, stmt: tree.FlowStmt, root: str) -> list[Value]:
-    if not isinstance(stmt.value, tree.FlowCall):
+    if not isinstance(stmt.value, tree.FlowCall) or makes_value(flow, stmt.value):
         results = [_value(flow, stmt.value, None, root)]
     else:
         results = _call(flow, stmt.value, root)
     if results and len(results) != len(stmt.targets) and stmt.targets and all(r is not BROKEN for r in results):
-        flow.report(
-            report.simple(
-                "C0417",
-                f"this gives {len(results)} sets, but {len(stmt.targets)} are named",
-                stmt.targets[0].span,
-                "does not fit",
-            )
-        )
+        gives, names = report.count(len(results), "set"), report.count(len(stmt.targets), "name")
+        span = stmt.targets[0].span.to(stmt.targets[-1].span)
+        verb = "stands" if len(stmt.targets) == 1 else "stand"
+        message = f"the call gives {gives}, but {names} {verb} here"
+        flow.report(report.simple("C0417", message, span, names, Label(stmt.value.span, f"gives {gives}")))
         results = []
     return results + [BROKEN] * (len(stmt.targets) - len(results))
 
@@ -179,6 +179,9 @@ def _value(flow: _Flow, expr: tree.FlowExpr, want: TPort | None, root: str) -> V
     match expr:
         case tree.FlowRef(name=name):
             return _reference(flow, name, root)
+        case tree.FlowCall() if makes_value(flow, expr):
+            made = _made(flow, expr)
+            return _constant(flow, made, want) if made is not None else BROKEN
         case tree.FlowCall():
             results = _call(flow, expr, root)
             if len(results) != 1:
@@ -186,7 +189,7 @@ def _value(flow: _Flow, expr: tree.FlowExpr, want: TPort | None, root: str) -> V
                     flow.report(
                         report.simple(
                             "C0418",
-                            f"this call gives {len(results)} sets, but one is needed",
+                            f"this call gives {report.count(len(results), 'set')}, but one is needed",
                             expr.span,
                             "name them in a statement of their own",
                         )
@@ -211,6 +214,8 @@ def _reference(flow: _Flow, name: tree.Name, root: str) -> Value:
         config = world.configs[symbol.name]
         _define(world, config.type)
         return Value(FlowType("one", None, config.type), ConfigSource(config_name(world, root, symbol.name)))
+    if symbol is not None and symbol.kind == "broken":
+        return BROKEN
     if symbol is not None and symbol.kind in ("const", "variant"):
         return _constant(flow, tree.NameExpr(name.span, name), None)
     known = [*flow.values, *flow.makers]
@@ -218,15 +223,65 @@ def _reference(flow: _Flow, name: tree.Name, root: str) -> Value:
     return BROKEN
 
 
+def makes_value(flow: _Flow, call: tree.FlowCall) -> bool:
+    """Whether `call` makes a record or a variant: `P(x: 1)`, `some(2)`, `Shape.circle(1.0)`."""
+    symbol = lookup(flow.world, flow.decl.scope, call.path[0].text)
+    for name in call.path[1:]:
+        if symbol is None or symbol.kind != "module":
+            return symbol is not None and symbol.kind == "type"
+        symbol = flow.world.scopes[symbol.name].names.get(name.text)
+    return symbol is not None and symbol.kind in ("type", "variant")
+
+
+def _made(flow: _Flow, expr: tree.FlowExpr) -> tree.Expr | None:
+    """The expression of a record or variant that a composition writes; None after a report."""
+    match expr:
+        case tree.FlowConst(value=value):
+            return value
+        case tree.FlowRef(name=name) if name.text not in flow.values and name.text not in flow.makers:
+            return tree.NameExpr(name.span, name)
+        case tree.FlowCall(path=path, args=args, policies=()) if not any(a.shard for a in args) and makes_value(flow, expr):
+            callee: tree.Expr = tree.NameExpr(path[0].span, path[0])
+            for name in path[1:]:
+                callee = tree.FieldExpr(path[0].span.to(name.span), callee, name)
+            made = [_made(flow, a.value) for a in args]
+            parts = tuple(tree.Arg(a.span, a.name, value) for a, value in zip(args, made, strict=True) if value is not None)
+            return tree.CallExpr(expr.span, callee, parts) if len(parts) == len(made) else None
+    note = "compute it in a `function` and pass that function's output"
+    flow.report(report.simple("C0410", "this is not a constant", expr.span, "computed values come from functions", notes=(note,)))
+    return None
+
+
 def _constant(flow: _Flow, expr: tree.Expr, want: TPort | None) -> Value:
     wanted = (
         Want(want.item, Label(want.span, f"`{want.name}` is declared here")) if want and want.kind != "set" else None
     )
+    names = [n for n in names_in(expr) if n.text in flow.values or n.text in flow.makers]
+    if names:
+        notes = ("compute it in a `function` and pass that function's output",)
+        label = f"`{names[0].text}` is known only when the program runs"
+        flow.report(report.simple("C0410", "a composition computes nothing", names[0].span, label, notes=notes))
+        return BROKEN
     encoded = constant(flow.world, flow.decl, expr, wanted)
     if encoded is None:
         return BROKEN
     t, data = encoded
     return Value(FlowType("one", None, t), ConstSource(data), Label(expr.span, f"this is `{report.display(t)}`"))
+
+
+def names_in(expr: object) -> list[tree.Name]:
+    """The names that stand alone as values in an expression."""
+    found: list[tree.Name] = []
+    waiting = [expr]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tree.NameExpr):
+            found.append(node.name)
+        elif isinstance(node, tuple):
+            waiting.extend(reversed(node))
+        elif isinstance(node, tree.Node):
+            waiting.extend(getattr(node, f) for f in reversed(fields_dict(type(node))) if f != "span")
+    return found
 
 
 def constant(world: World, decl: CompositionDecl, expr: tree.Expr, want: Want | None) -> tuple[Type, bytes] | None:
@@ -240,15 +295,8 @@ def constant(world: World, decl: CompositionDecl, expr: tree.Expr, want: Want | 
         return None
     value = constant_value(world, typed, solutions)
     if value is None and t != UNIT:
-        world.sink.add(
-            report.simple(
-                "C0410",
-                "this is not a constant",
-                expr.span,
-                "computed values come from functions",
-                notes=("compute it in a `function` and pass that function's output",),
-            )
-        )
+        notes = ("compute it in a `function` and pass that function's output",)
+        world.sink.add(report.simple("C0410", "this is not a constant", expr.span, "needs a computation", notes=notes))
         return None
     _define(world, t)
     return t, encode(t, value, world.table)
@@ -295,10 +343,10 @@ def _callee(flow: _Flow, call: tree.FlowCall) -> Symbol | None:
         return symbol
     name = ".".join(n.text for n in call.path)
     hint = ("only a `function`, a communication function or a composition can be called here",)
-    kind = {"fn": "helper function", "const": "constant"}.get(symbol.kind, symbol.kind)
-    flow.report(
-        report.simple("C0419", f"`{name}` is a {kind}", call.path[-1].span, "not callable in a composition", notes=hint)
-    )
+    if symbol.kind != "broken":
+        kind = report.article(KIND_WORDS[symbol.kind])
+        span = call.path[-1].span
+        flow.report(report.simple("C0419", f"`{name}` is {kind}", span, "not callable in a composition", notes=hint))
     return None
 
 
@@ -316,6 +364,7 @@ def _bind(flow: _Flow, call: tree.FlowCall, target: KernelDecl | CompositionDecl
     slots = _match(flow, call, target)
     args: list[ArgBinding] = []
     good, sharded, inherited, absent = slots is not None, 0, None, False
+    first_sharded: Span | None = None
     for i, param in enumerate(target.params):
         arg = (slots or {}).get(i)
         if arg is None:
@@ -330,21 +379,18 @@ def _bind(flow: _Flow, call: tree.FlowCall, target: KernelDecl | CompositionDecl
             sharded += 1
             inherited = value.type.key
             if sharded > 1:
-                flow.report(
-                    report.simple(
-                        "C0408",
-                        "two arguments are sharded, and nothing says how they meet",
-                        arg.span,
-                        "sharded too",
-                        notes=(
-                            "joins (`by`, `cross`) are not implemented yet; shard one of them and pass the other with `all`",
-                        ),
-                    )
-                )
+                flow.report(_two_sharded(first_sharded or arg.span, arg.span))
                 good = False
+            first_sharded = first_sharded or arg.span
         absent = absent or (shard == "one" and param.kind == "one" and value.type.card == "optional")
         args.append(ArgBinding(value.source, shard, optional=param.kind == "optional"))
     return Bound(tuple(args), sharded > 0, inherited, absent) if good else None
+
+
+def _two_sharded(first: Span, second: Span) -> Diagnostic:
+    notes = ("joins (`by`, `cross`) are not implemented yet; shard one of them and pass the other with `all`",)
+    message = "two arguments are sharded, and nothing says how they meet"
+    return report.simple("C0408", message, second, "sharded too", Label(first, "sharded"), notes=notes)
 
 
 def _match(flow: _Flow, call: tree.FlowCall, target: KernelDecl | CompositionDecl) -> dict[int, tree.FlowArg] | None:
@@ -360,21 +406,21 @@ def _match(flow: _Flow, call: tree.FlowCall, target: KernelDecl | CompositionDec
         index = position if arg.name is None else names.index(arg.name.text)
         position += arg.name is None
         if index >= len(names):
-            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
+            takes = report.count(len(names), "argument")
             flow.report(report.argument_count(name, takes, len(call.args), arg.span, origin))
             return None
         if index in slots:
-            flow.report(report.duplicate(names[index], arg.span, slots[index].span, "argument"))
+            flow.report(report.duplicate(names[index], arg.span, slots[index].span, "argument", "given"))
             return None
         slots[index] = arg
-    for i, param in enumerate(target.params):
-        if i not in slots and param.kind != "optional":
-            flow.report(
-                report.missing_argument(
-                    name, param.name, _show(param.flow), call.span, Label(param.span, "declared here")
-                )
-            )
-            return None
+    missing = [
+        (param.name, _show(param.flow), param.span)
+        for i, param in enumerate(target.params)
+        if i not in slots and param.kind != "optional"
+    ]
+    if missing:
+        flow.report(report.missing_arguments(name, missing, call.path[-1].span))
+        return None
     return slots
 
 
@@ -474,11 +520,7 @@ def _shard_problem(arg: tree.FlowArg, param: TPort, t: FlowType) -> Diagnostic |
 
 def _policies(flow: _Flow, call: tree.FlowCall, kind: str) -> tuple[Policies, tree.Name | None]:
     policies, into = Policies(), None
-    seen: dict[str, Span] = {}
     for policy in call.policies:
-        if policy.kind in seen:
-            flow.report(report.duplicate(policy.kind.replace("_", " "), policy.span, seen[policy.kind], "policy"))
-        seen[policy.kind] = policy.span
         if policy.kind == "retry":
             if kind != "communication":
                 flow.report(
@@ -515,14 +557,11 @@ def _output_types(
         else:
             outputs.append(FlowType("optional" if lossy or port.kind == "optional" else "one", None, item))
     if policies.on_failure == "value" and (len(outputs) != 1 or target.outputs[0].kind != "one"):
-        flow.report(
-            report.simple(
-                "C0421",
-                "`on failure value` needs a call with one output of one item",
-                call.span,
-                "several values or sets",
-            )
-        )
+        span = next(p.span for p in call.policies if p.mode == "value")
+        gives = ", ".join(f"`{p.name}: {_show(p.flow)}`" for p in target.outputs) or "nothing"
+        origin = Label(target.item.name.span, f"gives {gives}")
+        message = "`on failure value` needs a call with one output of one item"
+        flow.report(report.simple("C0421", message, span, "cannot stand for one item", origin))
     for t in outputs:
         _define(flow.world, t.key, t.item)
     return tuple(outputs)
@@ -534,7 +573,7 @@ def _check_inherited(flow: _Flow, call: tree.FlowCall, port: TPort, bound: Bound
             report.simple(
                 "C0409",
                 f"some items of `{port.name}` are emitted without a key, and none is there to inherit",
-                call.span,
+                call.path[-1].span,
                 f"keys of `{port.name}` are `{report.display(port.key)}`",
                 Label(port.span, "declared here"),
                 notes=(
@@ -607,8 +646,9 @@ def _check_output(flow: _Flow, port: TPort, value: Value) -> None:
     if got.item == ERROR or wanted.item == ERROR:
         return
     origins = [value.origin] if value.origin else []
-    if wanted.item == SECRET:
-        flow.report(report.simple("C0416", "a secret cannot be an output", port.span, "would leave the machine"))
+    type_span = next(o.type.span for o in flow.decl.item.outputs if o.name.text == port.name)
+    if _holds_secret(flow.world, wanted.item):
+        flow.report(report.simple("C0416", "a secret cannot be an output", port.span, _secret_label(wanted.item)))
     elif got.item != wanted.item:
         flow.report(
             report.simple(
@@ -625,19 +665,19 @@ def _check_output(flow: _Flow, port: TPort, value: Value) -> None:
                 "C0412",
                 f"the output `{port.name}` is one item, but a set is given",
                 port.span,
-                f"declare it `{_show(got)}`",
+                f"declared `{report.display(wanted.item)}`",
                 *origins,
+                fixes=(Fix("declare it as a set", type_span, _show(got)),),
             )
         )
     elif wanted.card == "one" and got.card == "optional":
-        item_span = Span(port.span.file, port.span.end - len(str(wanted.item)), port.span.end)
         flow.report(
             report.fixed(
                 "C0412",
                 f"the output `{port.name}` may be absent",
                 port.span,
                 f"declared `{report.display(wanted.item)}`",
-                Fix("declare it optional", item_span, f"optional {report.display(wanted.item)}"),
+                Fix("declare it optional", report.before(type_span), "optional ", certain=True),
                 *origins,
             )
         )
@@ -652,3 +692,21 @@ def _check_output(flow: _Flow, port: TPort, value: Value) -> None:
                 *origins,
             )
         )
+
+
+def _holds_secret(world: World, t: Type) -> bool:
+    """Whether some value of `t` contains a secret."""
+    seen: set[Type] = set()
+    waiting = [t]
+    while waiting:
+        part = waiting.pop()
+        if part == SECRET:
+            return True
+        if part not in seen:
+            seen.add(part)
+            waiting.extend(contents(world, part))
+    return False
+
+
+def _secret_label(t: Type) -> str:
+    return "it would leave the machine" if t == SECRET else f"`{report.display(t)}` can hold a secret"

@@ -29,11 +29,17 @@ from dandc.compiler.types import (
     TypeVar,
 )
 from dandc.lang import tree
+from dandc.lang.diagnostics import Label
 from dandc.lang.spans import Span
 
 
-def check_pattern(body: Body, pattern: tree.Pattern, t: Type, kind: str = "let") -> TPattern:
-    """The typed form of `pattern` for values of type `t`; declares what it binds in the innermost scope."""
+def check_pattern(
+    body: Body, pattern: tree.Pattern, t: Type, kind: str = "let", keyword: Span | None = None
+) -> TPattern:
+    """The typed form of `pattern` for values of type `t`; declares what it binds in the innermost scope.
+
+    `keyword` is the `let` before the pattern of a statement.
+    """
     t = body.unifier.shallow(t)
     match pattern:
         case tree.WildcardPattern():
@@ -42,11 +48,11 @@ def check_pattern(body: Body, pattern: tree.Pattern, t: Type, kind: str = "let")
             names = _variant_names(body, t)
             if name.text in names:
                 return _variant(body, t, name, (), pattern.span)
-            return PBind(t, body.declare(name.text, t, kind, name.span))
+            return PBind(t, body.declare(name.text, t, kind, name.span, keyword))
         case tree.VariantPattern(path=path, args=args):
             return _variant(body, t, path[-1], args, pattern.span)
         case tree.TuplePattern(items=items):
-            return _tuple(body, t, items, pattern.span, kind)
+            return _tuple(body, t, items, pattern.span, kind, keyword)
         case tree.LiteralPattern(value=value):
             typed = exprs.check_expr(body, value, Want(t))
             if not isinstance(typed, TLit) or typed.is_float:
@@ -91,9 +97,9 @@ def _variant(body: Body, t: Type, name: tree.Name, args: tuple[tree.Pattern, ...
         body.report(
             report.simple(
                 "T0323",
-                f"`{name.text}` carries {len(payload)} values, but the pattern names {len(args)}",
+                f"`{name.text}` carries {report.count(len(payload), 'value')}, but the pattern names {len(args) or 'none'}",
                 span,
-                "does not fit",
+                f"carries {report.count(len(payload), 'value')}",
             )
         )
         return _after_error(body, args)
@@ -107,7 +113,9 @@ def _after_error(body: Body, args: Sequence[tree.Pattern]) -> TPattern:
     return PWild(ERROR)
 
 
-def _tuple(body: Body, t: Type, items: tuple[tree.Pattern, ...], span: Span, kind: str) -> TPattern:
+def _tuple(
+    body: Body, t: Type, items: tuple[tree.Pattern, ...], span: Span, kind: str, keyword: Span | None
+) -> TPattern:
     if isinstance(t, InferVar):
         fresh = Tuple(tuple(body.unifier.fresh() for _ in items))
         body.unifier.unify(t, fresh)
@@ -123,7 +131,8 @@ def _tuple(body: Body, t: Type, items: tuple[tree.Pattern, ...], span: Span, kin
                 )
             )
         return _after_error(body, items)
-    return PTuple(t, tuple(check_pattern(body, p, part, kind) for p, part in zip(items, t.items, strict=True)))
+    parts = zip(items, t.items, strict=True)
+    return PTuple(t, tuple(check_pattern(body, p, part, kind, keyword) for p, part in parts))
 
 
 def check_arms(
@@ -155,16 +164,38 @@ def _check_coverage(
     witness = missing(body.world, t, rows)
     if witness is not None:
         head = Span(span.file, span.start, span.start + len("match"))
-        body.report(
-            report.simple(
-                "T0324",
-                f"the match does not cover `{witness}`",
-                head,
-                f"`{witness}` is not covered",
-                notes=(f"add an arm: `{witness} => ...`",),
-            )
-        )
-    for i in unreachable(body.world, t, [(a.pattern, a.guard is not None) for a in typed]):
-        body.report(
-            report.simple("T0325", "this arm can never be reached", arms[i].pattern.span, "covered by the arms before")
-        )
+        what = "all values" if witness == "_" else f"`{witness}`"
+        label = "other values are not covered" if witness == "_" else f"{what} is not covered"
+        notes: tuple[str, ...] = (f"add an arm: `{witness} => ...`",)
+        if len(rows) < len(typed):
+            notes = ("an arm with `if` covers nothing for certain", *notes)
+        body.report(report.simple("T0324", f"the match does not cover {what}", head, label, notes=notes))
+    covered = unreachable(body.world, t, [(a.pattern, a.guard is not None) for a in typed])
+    if covered:
+        _report_unreachable(body, t, arms, typed, covered)
+
+
+def _report_unreachable(
+    body: Body,
+    t: Type,
+    arms: Sequence[tree.ExprArm | tree.StmtArm],
+    typed: Sequence[TArm],
+    covered: Sequence[int],
+) -> None:
+    """One diagnostic for all arms after one that takes everything, else one for each arm."""
+    takes_all = next((i for i, a in enumerate(typed) if a.guard is None and isinstance(a.pattern, PBind | PWild)), None)
+    for i in covered:
+        if takes_all is None or i < takes_all:
+            span = arms[i].pattern.span
+            body.report(report.simple("T0325", "this arm can never be reached", span, "covered by the arms before"))
+    if takes_all is None or takes_all + 1 >= len(arms):
+        return
+    pattern = arms[takes_all].pattern
+    label, fixes = Label(pattern.span, "matches everything"), ()
+    if isinstance(pattern, tree.NamePattern):
+        label = Label(pattern.span, f"`{pattern.name.text}` is a new name and matches everything")
+        fixes = report.did_you_mean(pattern.name.text, pattern.span, _variant_names(body, t))
+    span = arms[takes_all + 1].pattern.span
+    body.report(
+        report.simple("T0325", "this arm can never be reached", span, "everything is matched before", label, fixes=fixes)
+    )

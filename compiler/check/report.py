@@ -4,45 +4,72 @@ The sentences stand together so that they can be read and kept in one voice; who
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dandc.compiler.check.suggest import nearest
-from dandc.compiler.types import Type
+from dandc.compiler.types import (
+    UNIT,
+    Array,
+    Basic,
+    InferVar,
+    Option,
+    Result,
+    SetRef,
+    Type,
+    is_float,
+    is_int,
+)
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
 
 def unknown_name(name: str, span: Span, candidates: Iterable[str], what: str = "name") -> Diagnostic:
     """A name that nothing in scope bears."""
-    near = nearest(name, candidates)
-    fixes = (Fix(f"did you mean `{near}`?", span, near),) if near else ()
+    fixes = did_you_mean(name, span, candidates)
     return Diagnostic("N0201", f"there is no {what} `{name}` here", span, "not found", fixes=fixes)
+
+
+def did_you_mean(name: str, span: Span, candidates: Iterable[str]) -> tuple[Fix, ...]:
+    """The nearest of the names that could have stood at `span`."""
+    near = nearest(name, candidates)
+    return (Fix(f"did you mean `{near}`?", span, near),) if near else ()
 
 
 def unknown_member(owner: str, name: str, span: Span, candidates: Iterable[str], what: str) -> Diagnostic:
     """A field, method or variant that a type does not have, or a name that a module does not have."""
     names = sorted(candidates)
-    near = nearest(name, names)
-    fixes = (Fix(f"did you mean `{near}`?", span, near),) if near else ()
+    fixes = did_you_mean(name, span, names)
     listed = ", ".join(f"`{n}`" for n in names[:12]) + (", ..." if len(names) > 12 else "")
     notes = (f"{owner} has {listed}",) if names else ()
     return Diagnostic("N0202", f"{owner} has no {what} `{name}`", span, f"no such {what}", notes=notes, fixes=fixes)
 
 
-def duplicate(name: str, span: Span, first: Span, what: str = "name") -> Diagnostic:
+def duplicate(name: str, span: Span, first: Span, what: str = "name", done: str = "declared") -> Diagnostic:
     """Two declarations with one name."""
     return Diagnostic(
         "N0203",
-        f"the {what} `{name}` is declared twice",
+        f"the {what} `{name}` is {done} twice",
         span,
-        "declared again",
-        (Label(first, "first declared here"),),
+        f"{done} again",
+        (Label(first, f"first {done} here"),),
     )
 
 
 def wrong_kind(name: str, span: Span, got: str, wanted: str) -> Diagnostic:
     """A name that means something else than what can stand here."""
-    return Diagnostic("N0204", f"`{name}` is a {got}, but a {wanted} is needed here", span, f"this is a {got}")
+    return Diagnostic(
+        "N0204", f"`{name}` is {article(got)}, but {article(wanted)} is needed here", span, f"this is {article(got)}"
+    )
+
+
+def article(noun: str) -> str:
+    """A noun with `a` or `an` before it."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def count(n: int, noun: str) -> str:
+    """`no sets`, `1 set`, `2 sets`."""
+    return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
 
 
 def private(name: str, module: str, span: Span) -> Diagnostic:
@@ -51,60 +78,128 @@ def private(name: str, module: str, span: Span) -> Diagnostic:
 
 
 _OWN = re.compile(r"\b(?:main|prelude)\.(?=[A-Za-z_])")
+# Inside a type, a literal is shown with the type that it takes if nothing else is said.
+_WORDS = {"unit": "()", "integer": "i64", "float": "f64"}
 
 
 def display(t: Type) -> str:
     """A type as its author writes it: names of the root module and of the prelude stand alone."""
-    return _OWN.sub("", str(t))
+    return re.sub(r"\b(?:unit|integer|float)\b", lambda m: _WORDS[m[0]], _OWN.sub("", str(t)))
+
+
+def noun(t: Type) -> str:
+    """What a value of type `t` is called in a sentence."""
+    if isinstance(t, InferVar) and t.kind != "any":
+        return "an integer" if t.kind == "int" else "a float"
+    return "nothing" if t == UNIT else f"`{display(t)}`"
 
 
 def mismatch(
-    expected: Type | str, got: Type | str, span: Span, origin: Label | None = None, fixes: tuple[Fix, ...] = ()
+    expected: Type, got: Type, span: Span, origin: Label | None = None, fixes: tuple[Fix, ...] = ()
 ) -> Diagnostic:
     """A value of one type where another is expected."""
-    expected = expected if isinstance(expected, str) else display(expected)
-    got = got if isinstance(got, str) else display(got)
     return Diagnostic(
         "T0301",
-        f"expected `{expected}`, found `{got}`",
+        f"expected {noun(expected)}, found {noun(got)}",
         span,
-        f"this is `{got}`",
+        "this gives nothing" if got == UNIT else f"this is {noun(got)}",
         (origin,) if origin else (),
+        notes=_advice(expected, got),
         fixes=fixes,
     )
 
 
+def set_as_value(expected: Type, got: SetRef, span: Span, origin: Label | None) -> Diagnostic:
+    """An input set where a value is needed."""
+    fixes = ()
+    if isinstance(expected, Array) and expected.item == got.item:
+        fixes = (Fix("take its values as an array", after(span), ".values()", certain=True),)
+    return Diagnostic(
+        "T0311",
+        "an input set is not a value",
+        span,
+        f"this is `{display(got)}`",
+        (origin,) if origin else (),
+        notes=("loop over the set, or take its values as an array by `.values()`",),
+        fixes=fixes,
+    )
+
+
+def _advice(expected: Type, got: Type) -> tuple[str, ...]:
+    """How to come from one type to the other, where that is usual."""
+    if isinstance(expected, Option) and _fits(expected.item, got):
+        return ("a value becomes an option by `some(...)`",)
+    if isinstance(expected, Result) and _fits(expected.ok, got):
+        return ("a value becomes a result by `ok(...)`",)
+    if isinstance(got, Option) and _fits(expected, got.item):
+        return ("an option may be `none`: take its value out with `match`, `.or(other)` or `?`",)
+    if isinstance(got, Result) and _fits(expected, got.ok):
+        return ("a result may be an error: take its value out with `match`, `.or(other)` or `?`",)
+    if _is_number(expected) and _is_number(got) and isinstance(expected, Basic):
+        return (f"numbers are converted explicitly: `{expected}(...)`",)
+    return ()
+
+
+def _is_number(t: Type) -> bool:
+    return is_int(t) or is_float(t) or (isinstance(t, InferVar) and t.kind != "any")
+
+
+def _fits(wanted: Type, got: Type) -> bool:
+    if isinstance(got, InferVar):
+        return (got.kind == "int" and is_int(wanted)) or (got.kind == "float" and is_float(wanted))
+    return wanted == got
+
+
 def argument_count(name: str, wanted: str, got: int, span: Span, origin: Label | None) -> Diagnostic:
     """Too many or too few arguments."""
-    verb = "is" if got == 1 else "are"
     return Diagnostic(
-        "T0302", f"`{name}` takes {wanted}, but {got} {verb} given", span, f"{got} given", (origin,) if origin else ()
+        "T0302", f"`{name}` takes {wanted}, but {given(got)}", span, f"{got} given", (origin,) if origin else ()
     )
 
 
-def missing_argument(name: str, param: str, t: Type | str, span: Span, origin: Label | None) -> Diagnostic:
-    """A parameter or field without a value."""
-    return Diagnostic(
-        "T0303",
-        f"`{name}` needs a value for `{param}`",
-        span,
-        f"`{param}: {t if isinstance(t, str) else display(t)}` is missing",
-        (origin,) if origin else (),
-    )
+def given(n: int) -> str:
+    """`1 is given`, `2 are given`."""
+    return f"{n} {'is' if n == 1 else 'are'} given"
+
+
+def missing_arguments(name: str, missing: Sequence[tuple[str, str, Span]], span: Span) -> Diagnostic:
+    """Parameters or fields without a value: their names, types and declarations."""
+    listed = ", ".join(f"`{param}`" for param, _, _ in missing)
+    types = ", ".join(f"`{param}: {t}`" for param, t, _ in missing)
+    verb = "is" if len(missing) == 1 else "are"
+    origins = tuple(Label(declared, "declared here") for _, _, declared in missing[:3])
+    return Diagnostic("T0303", f"`{name}` needs a value for {listed}", span, f"{types} {verb} missing", origins)
 
 
 def unknown_argument(name: str, written: str, candidates: Iterable[str], span: Span) -> Diagnostic:
     """A named argument that no parameter bears."""
-    near = nearest(written, candidates)
-    fixes = (Fix(f"did you mean `{near}`?", span, near),) if near else ()
+    fixes = did_you_mean(written, span, candidates)
     return Diagnostic("T0304", f"`{name}` has no parameter `{written}`", span, "no such parameter", fixes=fixes)
 
 
-def simple(code: str, message: str, span: Span, label: str, *secondary: Label, **more: tuple[str, ...]) -> Diagnostic:
+def simple(
+    code: str,
+    message: str,
+    span: Span,
+    label: str,
+    *secondary: Label,
+    notes: tuple[str, ...] = (),
+    fixes: tuple[Fix, ...] = (),
+) -> Diagnostic:
     """A mistake whose sentence is made where it is found."""
-    return Diagnostic(code, message, span, label, secondary, notes=more.get("notes", ()))
+    return Diagnostic(code, message, span, label, secondary, notes=notes, fixes=fixes)
 
 
 def fixed(code: str, message: str, span: Span, label: str, fix: Fix, *secondary: Label) -> Diagnostic:
     """The same with a repair."""
     return Diagnostic(code, message, span, label, secondary, fixes=(fix,))
+
+
+def before(span: Span) -> Span:
+    """The empty place before `span`, for insertions."""
+    return Span(span.file, span.start, span.start)
+
+
+def after(span: Span) -> Span:
+    """The empty place after `span`."""
+    return Span(span.file, span.end, span.end)

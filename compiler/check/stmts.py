@@ -50,6 +50,7 @@ from dandc.compiler.types import (
 )
 from dandc.lang import tree
 from dandc.lang.diagnostics import Fix, Label
+from dandc.lang.spans import Span
 
 
 def check_block(body: Body, block: tree.Block) -> TBody:
@@ -74,17 +75,19 @@ def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
         want = Want(t, Label(stmt.type.span, "the declared type"))
     value = exprs.check_expr(body, stmt.value, want)
     t = want.type if want else value.type
-    if isinstance(body.unifier.shallow(t), SetRef):
-        body.report(
-            report.simple("T0311", "an input set is not a value", stmt.value.span, "loop over it, or take `.values()`")
-        )
+    found = body.unifier.shallow(value.type)
+    if isinstance(found, SetRef):
+        if want is None:
+            body.report(report.set_as_value(Array(found.item), found, stmt.value.span, None))
         t = ERROR
     if t == UNIT:
         body.report(report.simple("T0326", "this gives no value", stmt.value.span, "nothing to name"))
         t = ERROR
-    pattern = check_pattern(body, stmt.pattern, t, "var" if stmt.mutable else "let")
+    start = stmt.span.start
+    keyword = None if stmt.mutable else Span(stmt.span.file, start, start + len("let"))
+    pattern = check_pattern(body, stmt.pattern, t, "var" if stmt.mutable else "let", keyword)
     _irrefutable(body, pattern, stmt.pattern)
-    body.must_be_known(t, stmt.pattern.span, "this value")
+    body.must_be_known(t, stmt.pattern.span, "this value", "say it after the name: `let x: array[str] = ...;`")
     return TLet(stmt.span, pattern, value)
 
 
@@ -116,7 +119,7 @@ def _assign(body: Body, stmt: tree.AssignStmt) -> TStmt:
                 "T0320", "the bytes of `bytes` cannot be assigned one by one", stmt.target.span, "use `array[u8]`"
             )
         )
-    origin = Label(stmt.target.span, f"this is `{body.show(place.type)}`")
+    origin = Label(stmt.target.span, f"this is {report.noun(body.known(place.type))}")
     if stmt.op in ("<<", ">>"):
         value = exprs.check_expr(body, stmt.value, Want(I64))
     else:
@@ -131,23 +134,15 @@ def _eval(body: Body, stmt: tree.ExprStmt) -> TStmt:
     t = body.unifier.shallow(value.type)
     if isinstance(value, TTry | TCall) or t in (UNIT, ERROR):
         if isinstance(t, Result | Option) and not isinstance(value, TTry):
-            body.report(
-                report.fixed(
-                    "T0327",
-                    "this result is not looked at",
-                    stmt.value.span,
-                    f"a `{body.show(t)}` is dropped",
-                    Fix("fail with its error", stmt.value.span, "...?"),
-                )
-            )
+            fix = Fix("fail with its error", report.after(stmt.value.span), "?")
+            label = f"this `{body.show(t)}` is dropped"
+            body.report(report.fixed("T0327", "this result is not looked at", stmt.value.span, label, fix))
         elif isinstance(value, TCall) and t not in (UNIT, ERROR) and not _changes(body, value):
-            body.report(
-                report.simple("T0327", "this call does nothing", stmt.value.span, f"a `{body.show(t)}` is dropped")
-            )
+            message, label = "this call changes nothing, and what it gives is not used", f"this `{body.show(t)}` is dropped"
+            body.report(report.simple("T0327", message, stmt.value.span, label))
         return TEval(stmt.span, value)
-    body.report(
-        report.simple("T0327", "this expression does nothing", stmt.value.span, f"a `{body.show(t)}` is dropped")
-    )
+    label = f"this {report.noun(body.known(t)).removeprefix('an ')} is dropped"
+    body.report(report.simple("T0327", "this value is not used", stmt.value.span, label))
     return TEval(stmt.span, value)
 
 
@@ -156,7 +151,7 @@ def _changes(body: Body, call: TCall) -> bool:
 
 
 def _if(body: Body, stmt: tree.IfStmt) -> TStmt:
-    cond = exprs.check_expr(body, stmt.cond, Want(BOOL))
+    cond = exprs.check_expr(body, stmt.cond, Want(BOOL, exprs.condition(stmt.span, "if")))
     then = check_block(body, stmt.then)
     match stmt.orelse:
         case None:
@@ -188,7 +183,7 @@ def _loop_body(body: Body, block: tree.Block) -> TBody:
 
 
 def _while(body: Body, stmt: tree.WhileStmt) -> TStmt:
-    cond = exprs.check_expr(body, stmt.cond, Want(BOOL))
+    cond = exprs.check_expr(body, stmt.cond, Want(BOOL, exprs.condition(stmt.span, "while")))
     with body.nested():
         return TWhile(stmt.span, cond, _loop_body(body, stmt.body))
 
@@ -269,11 +264,9 @@ def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: boo
     roles = shapes.get(len(stmt.targets), ())
     if not roles or ("key" in roles and t.key is None):
         wanted = " or ".join(f"`{', '.join(s)}`" for s in shapes.values() if t.key is not None or "key" not in s)
-        body.report(
-            report.simple(
-                "T0323", f"looping over `{report.display(t)}` gives {wanted}", stmt.targets[0].span, "does not fit"
-            )
-        )
+        message = f"looping over `{report.display(t)}` gives {wanted}"
+        whole = stmt.targets[0].span.to(stmt.targets[-1].span)
+        body.report(report.simple("T0323", message, whole, f"{report.count(len(stmt.targets), 'name')} here"))
         return TForSet(stmt.span, None, None, PWild(ERROR), iterable, ())
     types: dict[str, Type] = {"key": t.key or ERROR, "name": STR, "value": t.item}
     with body.nested():
@@ -287,6 +280,8 @@ def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: boo
 def _return(body: Body, stmt: tree.ReturnStmt) -> TStmt:
     if body.kernel_outputs is not None:
         if stmt.value is not None:
+            body.emissions_unsure = True
+            exprs.infer(body, stmt.value)
             body.report(
                 report.simple(
                     "T0329",
@@ -304,7 +299,7 @@ def _return(body: Body, stmt: tree.ReturnStmt) -> TStmt:
             body.report(
                 report.simple(
                     "T0301",
-                    f"expected `{body.show(body.result)}`, found nothing",
+                    f"expected {report.noun(body.known(body.result))}, found nothing",
                     stmt.span,
                     "a value is needed",
                     *([body.result_origin] if body.result_origin else []),
@@ -339,6 +334,7 @@ def _emit(body: Body, stmt: tree.EmitStmt) -> TStmt:
             )
         )
     elif output < 0:
+        body.emissions_unsure = True
         body.report(report.unknown_name(stmt.output.text, stmt.output.span, names, "output"))
     else:
         port = outputs[output]
@@ -386,6 +382,11 @@ def _message(body: Body, stmt: tree.FailStmt | tree.NoteStmt) -> TStmt:
     return TFail(stmt.span, message)
 
 
+def _of_test(body: Body, stmt: tree.Stmt) -> TStmt:
+    assert body.test is not None, "the lexer knows these words in tests only"
+    return body.test.statement(stmt)
+
+
 _RULES: dict[type, Callable[..., TStmt]] = {
     tree.LetStmt: _let,
     tree.AssignStmt: _assign,
@@ -400,5 +401,8 @@ _RULES: dict[type, Callable[..., TStmt]] = {
     tree.EmitStmt: _emit,
     tree.FailStmt: _message,
     tree.NoteStmt: _message,
+    tree.ExpectStmt: _of_test,
+    tree.GivenStmt: _of_test,
+    tree.SetConfigStmt: _of_test,
 }
 __all__ = ["check_block", "check_statements", "satisfies"]

@@ -23,6 +23,7 @@ from dandc.compiler.types import (
     Option,
     RecordDef,
     Result,
+    SetRef,
     Tuple,
     Type,
     TypeDef,
@@ -31,7 +32,7 @@ from dandc.compiler.types import (
     is_int,
 )
 from dandc.lang import tree
-from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
 
 BOUNDS = ("eq", "ord", "hash", "num", "data")
@@ -43,6 +44,19 @@ BASIC = {
     )
 }
 GENERIC = {"array": 1, "option": 1, "result": 2}
+# What a name of each kind is called.
+KIND_WORDS = {
+    "module": "module",
+    "type": "type",
+    "fn": "helper function",
+    "kernel": "function",
+    "composition": "composition",
+    "communication": "communication function",
+    "config": "config",
+    "endpoint": "endpoint",
+    "const": "constant",
+    "variant": "variant",
+}
 
 
 def lookup(world: World, scope: Scope, name: str) -> Symbol | None:
@@ -65,8 +79,10 @@ def lookup_path(world: World, scope: Scope, path: tuple[tree.Name, ...]) -> Symb
         world.sink.add(report.unknown_name(path[0].text, path[0].span, candidates))
         return None
     for name in path[1:]:
+        if symbol.kind == "broken":
+            return None
         if symbol.kind != "module":
-            world.sink.add(report.wrong_kind(path[0].text, path[0].span, symbol.kind, "module"))
+            world.sink.add(report.wrong_kind(path[0].text, path[0].span, KIND_WORDS[symbol.kind], "module"))
             return None
         found = member_of(world, scope, symbol, name)
         if found is None:
@@ -150,7 +166,9 @@ def _resolve_named(world: World, scope: Scope, expr: tree.NamedType, params: Map
     if symbol is None:
         return ERROR
     if symbol.kind != "type":
-        world.sink.add(report.wrong_kind(expr.path[-1].text, expr.path[-1].span, symbol.kind, "type"))
+        if symbol.kind != "broken":
+            kind = KIND_WORDS[symbol.kind]
+            world.sink.add(report.wrong_kind(expr.path[-1].text, expr.path[-1].span, kind, "type"))
         return ERROR
     decl = world.types[symbol.name]
     args = tuple(resolve_type(world, scope, a, params) for a in expr.args)
@@ -186,9 +204,14 @@ def generic(name: str, args: tuple[Type, ...]) -> Type:
 def _arity(world: World, name: str, wanted: int, expr: tree.NamedType) -> bool:
     if len(expr.args) == wanted:
         return True
-    takes = f"{wanted} type argument{'' if wanted == 1 else 's'}" if wanted else "no type arguments"
-    world.sink.add(report.simple("T0312", f"`{name}` takes {takes}, but {len(expr.args)} are given", expr.span, takes))
+    world.sink.add(type_arguments(name, wanted, len(expr.args), expr.span))
     return False
+
+
+def type_arguments(name: str, wanted: int, got: int, span: Span, *origins: Label) -> Diagnostic:
+    """The diagnostic for too many or too few type arguments."""
+    takes = report.count(wanted, "type argument")
+    return report.simple("T0312", f"`{name}` takes {takes}, but {report.given(got)}", span, f"{got} given", *origins)
 
 
 def resolve_port(world: World, scope: Scope, port: tree.Port) -> TPort:
@@ -279,75 +302,129 @@ def variants_of(world: World, t: Type) -> tuple[tuple[str, tuple[Type, ...]], ..
     return None
 
 
-def satisfies(world: World, t: Type, bound: str, seen: frozenset[Type] = frozenset()) -> bool:
+def satisfies(world: World, t: Type, bound: str) -> bool:
     """Whether `t` has `bound`: `eq ord hash num data`."""
-    if t in seen or t in (ERROR, UNIT):
-        return True
-    if isinstance(t, TypeVar):
-        return bound in t.bounds or (bound == "eq" and bool({"ord", "hash", "num"} & set(t.bounds)))
+    seen: set[Type] = set()
+    waiting = [t]
+    while waiting:
+        part = waiting.pop()
+        if part not in seen:
+            seen.add(part)
+            inside = _needs(world, part, bound)
+            if inside is None:
+                return False
+            waiting.extend(inside)
+    return True
+
+
+def _needs(world: World, t: Type, bound: str) -> tuple[Type, ...] | None:
+    """Which parts of `t` need `bound` too so that `t` has it; None if it cannot have it."""
+    match t:
+        case TypeVar(bounds=bounds):
+            implied = bound == "eq" and bool({"ord", "hash", "num"} & set(bounds))
+            return () if bound in bounds or implied else None
+        case Basic():
+            return () if t in (ERROR, UNIT) or _basic_has(t, bound) else None
+        case Fn() | InferVar() | SetRef():
+            return None
+    if bound == "num":
+        return None
+    inside = contents(world, t)
+    if bound == "ord" and isinstance(t, Named | Anon):
+        return () if isinstance(t, Named) and variants_of(world, t) and not inside else None
+    return inside
+
+
+def _basic_has(t: Basic, bound: str) -> bool:
     if bound == "num":
         return is_int(t) or is_float(t)
-    if isinstance(t, Basic):
-        return t != SECRET and not (bound == "hash" and is_float(t))
-    if isinstance(t, Fn | InferVar):
-        return False
-    inside = tuple(f for _, f in record_fields(world, t) or ())
-    inside += tuple(p for _, payload in variants_of(world, t) or () for p in payload)
+    return t != SECRET and not (bound == "hash" and is_float(t))
+
+
+def contents(world: World, t: Type) -> tuple[Type, ...]:
+    """The types of what a value of the concrete type `t` is made of: fields, payloads or elements."""
     if isinstance(t, Array):
-        inside = (t.item,)
-    if bound == "ord" and isinstance(t, Named | Anon):
-        return isinstance(t, Named) and bool(variants_of(world, t)) and not inside
-    return all(satisfies(world, i, bound, seen | {t}) for i in inside)
+        return (t.item,)
+    if isinstance(t, SetRef):
+        return (t.item,) if t.key is None else (t.key, t.item)
+    if isinstance(t, Basic | TypeVar | InferVar | Fn):
+        return ()
+    fields = tuple(f for _, f in record_fields(world, t) or ())
+    return fields + tuple(p for _, payload in variants_of(world, t) or () for p in payload)
 
 
 def define_type(world: World, t: Type, table: dict[str, TypeDef]) -> None:
     """Put the definitions of every nominal type in the concrete type `t` into `table`."""
-    if isinstance(t, Named) and str(t) not in table:
-        decl = world.types[t.name]
-        bindings = dict(zip(decl.params, t.args, strict=True))
-        if decl.fields is not None:
-            fields = tuple((f.name, substitute(f.type, bindings)) for f in decl.fields)
-            table[str(t)] = RecordDef(fields)
-            inside = [f for _, f in fields]
-        else:
-            variants = variants_of(world, t) or ()
-            table[str(t)] = EnumDef(variants)
-            inside = [p for _, payload in variants for p in payload]
-        for part in inside:
-            define_type(world, part, table)
-    for part in parts(t):
-        define_type(world, part, table)
+    waiting = [t]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, Named):
+            waiting.extend(parts(part))
+        elif str(part) not in table:
+            fields = record_fields(world, part)
+            table[str(part)] = EnumDef(variants_of(world, part) or ()) if fields is None else RecordDef(fields)
+            waiting.extend((*contents(world, part), *part.args))
 
 
 def check_finite(world: World, scope: Scope) -> None:
-    """Report records and enums of `scope` that would contain themselves without an array between."""
+    """Report records and enums of `scope` that would contain themselves without an array between, one of each circle."""
+    reported: set[str] = set()
+    edges = _circular({name: _inside(world, name) for name in world.types})
     for decl in world.types.values():
-        if decl.scope is scope:
-            path = _contains(world, decl, decl.name, ())
+        if decl.scope is scope and decl.name in edges and decl.name not in reported:
+            path = _way_back(edges, decl.name)
+            reported.update(path)
             if path:
-                way = " -> ".join((decl.name.rsplit(".", 1)[-1], *path))
-                world.sink.add(
-                    report.simple(
-                        "T0314",
-                        f"`{decl.name.rsplit('.', 1)[-1]}` contains itself",
-                        decl.span,
-                        f"a value would never end: {way}",
-                        notes=("put an `array[...]` in between",),
-                    )
-                )
+                way = " -> ".join(_bare(name) for name in (*path, decl.name))
+                message = f"`{_bare(decl.name)}` contains itself"
+                notes = (f"{way}: put an `array[...]` in between",)
+                world.sink.add(report.simple("T0314", message, decl.span, "a value would never end", notes=notes))
 
 
-def _contains(world: World, decl: TypeDecl, target: str, seen: tuple[str, ...]) -> tuple[str, ...]:
-    inside = [f.type for f in decl.fields or ()] + [p for v in decl.variants or () for p in v.payload]
-    for t in inside:
-        for name in _direct(t):
-            if name == target:
-                return (*seen, target.rsplit(".", 1)[-1])
-            if name not in seen and name in world.types:
-                found = _contains(world, world.types[name], target, (*seen, name))
-                if found:
-                    return found
-    return ()
+def _bare(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
+def _circular(edges: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The part of a graph from which a circle can be reached."""
+    users: dict[str, list[str]] = {}
+    for name, targets in edges.items():
+        for target in targets:
+            users.setdefault(target, []).append(name)
+    left = {name: len(targets) for name, targets in edges.items()}
+    ready = [name for name, n in left.items() if n == 0]
+    while ready:
+        name = ready.pop()
+        del left[name]
+        for user in users.get(name, ()):
+            left[user] -= 1
+            if left[user] == 0:
+                ready.append(user)
+    return {name: [t for t in edges[name] if t in left] for name in left}
+
+
+def _way_back(edges: Mapping[str, list[str]], start: str) -> list[str]:
+    """The types from `start` on that contain one another, if they lead back to it; each is visited once."""
+    came_from: dict[str, str] = {}
+    waiting = [start]
+    for name in waiting:
+        for inner in edges[name]:
+            if inner == start:
+                path = [name]
+                while path[0] != start:
+                    path.insert(0, came_from[path[0]])
+                return path
+            if inner not in came_from:
+                came_from[inner] = name
+                waiting.append(inner)
+    return []
+
+
+def _inside(world: World, name: str) -> list[str]:
+    """Names of the nominal types whose values lie inside a value of the nominal type `name`."""
+    decl = world.types[name]
+    types = [f.type for f in decl.fields or ()] + [p for v in decl.variants or () for p in v.payload]
+    return [inner for t in types for inner in _direct(t)]
 
 
 def _direct(t: Type) -> list[str]:
