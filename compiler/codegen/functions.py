@@ -1,12 +1,13 @@
 """Functions of kernel IR as LLVM IR: locals, places, structure, calls.
 
-Every local has a stack slot, which LLVM turns into registers. Scalars are passed by value, everything else by pointer; a
-callee copies what it gets into its own slots at once, and `inout` parameters are copied in and out on both sides: no slot's
-address is ever kept, so headers stay in registers and stores into buffers cannot be mistaken for changes of headers.
+Every local has a stack slot, which LLVM turns into registers. Scalars are passed by value, everything else by pointer. A
+callee copies headers into its own slots at once, and those passed `inout` are copied in and out on both sides: their slots'
+addresses are never kept, so headers stay in registers and stores into buffers cannot be mistaken for changes of headers. Records
+and variants are used where the caller has them. A function has one exit, which drops what is left.
 Recursion is counted only in functions that belong to a cycle of the call graph.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dandc.compiler.codegen import memory
 from dandc.compiler.codegen.builder import Builder, Module
@@ -87,6 +88,11 @@ def parameters(function: Function) -> list[tuple[str, str]]:
     return found
 
 
+def is_copied(t: Type) -> bool:
+    """Whether callees work on copies of parameters of type `t`: what fits into registers."""
+    return is_ssa(t) or is_header(t)
+
+
 def result_type(function: Function) -> str:
     """The LLVM type that a function returns."""
     return ssa(function.result) if is_ssa(function.result) and function.result != UNIT else "void"
@@ -109,7 +115,9 @@ class FunctionWriter:
         self.layout = program.module.layout
         self.scopes = program.ownership.scopes[self.function.name]
         self.managed = sorted(program.ownership.managed[self.function.name])
-        self.slots = [self.slot(local.type) for local in self.function.locals]
+        self.scratch: dict[tuple[str, Type], str] = {}
+        self.slots = [self.local_slot(number) for number in range(len(self.function.locals))]
+        self.exit = self.b.name("exit")
         self.open: list[OpenLoop] = []
         self.loops = 0
         self.mark: str | None = None
@@ -119,6 +127,7 @@ class FunctionWriter:
         self.enter()
         if self.body(self.function.body):
             self.leave(None)
+        self.epilogue()
         params = ", ".join(f"{t} {name}" for t, name in parameters(self.function))
         return self.b.function(f"define internal fastcc {result_type(self.function)} @f{self.number}({params}) #0")
 
@@ -126,13 +135,24 @@ class FunctionWriter:
         """A new stack slot for a value."""
         return self.b.alloca(self.layout.mem(t), max(self.layout.align(t), 1))
 
+    def local_slot(self, number: int) -> str:
+        """Where a local lives: a parameter that is copied by nobody where the caller has it."""
+        t = self.function.locals[number].type
+        return f"%p{number}" if number < self.function.params and not is_copied(t) else self.slot(t)
+
+    def scratch_slot(self, purpose: str, t: Type) -> str:
+        """A slot for a value on its way; one a purpose and type, because two are never on their way at once."""
+        if (purpose, t) not in self.scratch:
+            self.scratch[purpose, t] = self.slot(t)
+        return self.scratch[purpose, t]
+
     def enter(self) -> None:
         """Fills the slots of the parameters; empties those of managed locals, which may be dropped before they are set."""
         for i in range(self.function.params):
             t = self.function.locals[i].type
             if is_ssa(t) and not self.function.inout[i]:
                 self.put_scalar(t, f"%p{i}", self.slots[i])
-            else:
+            elif is_copied(t):
                 self.copy(t, self.slots[i], f"%p{i}")
         for i in self.managed:
             t = self.function.locals[i].type
@@ -241,7 +261,7 @@ class FunctionWriter:
         t = self.function.locals[dst].type
         promotes = self.persistent(dst) and self.layout.depth(t) == 1
         managed = dst in self.managed or (self.persistent(dst) and self.layout.has_heap(t))
-        target = self.slot(t) if managed else self.slots[dst]
+        target = self.scratch_slot("define", t) if managed else self.slots[dst]
         return Definition(dst, t, target, promotes, managed, site)
 
     def settle(self, definition: "Definition") -> None:
@@ -368,7 +388,7 @@ class FunctionWriter:
         if not self.layout.has_heap(t):
             self.take(src, target)
             return
-        value = self.slot(t)
+        value = self.scratch_slot("put", t)
         self.take(src, value)
         if self.persistent(root) and self.layout.depth(t) == 1:
             memory.promote(self.b, t, value, site)
@@ -523,20 +543,24 @@ class FunctionWriter:
     def returned(self, instr: Call, callee: Function, site: int) -> "Definition | None":
         """Where the result goes; a local nobody reads if the call has no destination."""
         if instr.dst is not None:
-            return self.define(instr.dst, site)
+            definition = self.define(instr.dst, site)
+            # The callee reads records where they are: its result must not be written over one of them.
+            if instr.dst in instr.args and not is_copied(callee.result) and not definition.managed:
+                return evolve(definition, target=self.scratch_slot("define", callee.result), managed=True)
+            return definition
         if is_ssa(callee.result):
             return None
         return Definition(-1, callee.result, self.slot(callee.result), False, False, site)
 
     def lend(self, instr: Call, callee: Function, site: int) -> dict[int, tuple[str, str]]:
-        """Copies of the places that are passed `inout`, by number of argument: (copy, place)."""
+        """What is passed for the places that are passed `inout`, by number of argument, and the place itself."""
         lent = {}
         for i, arg in enumerate(instr.args):
             if isinstance(arg, Place):
                 place, _ = self.place(arg, site, change=True)
-                copied = self.slot(callee.locals[i].type)
-                self.copy(callee.locals[i].type, copied, place)
-                lent[i] = (copied, place)
+                t = callee.locals[i].type
+                lent[i] = (self.slot(t), place) if is_copied(t) else (place, place)
+                self.copy(t, lent[i][0], place)
         return lent
 
     def argument(self, arg: Operand | Place, lent: tuple[str, str] | None) -> str:
@@ -552,21 +576,31 @@ class FunctionWriter:
         self.b.store("i32", self.b.op(f"add i32 {depth}, 1"), "@depth")
 
     def leave(self, value: Operand | None) -> None:
-        """Returns: gives the result and the `inout` places to the caller and drops what is left."""
-        result = self.function.result
-        returned = "ret void"
-        if value is not None and result_type(self.function) != "void":
-            returned = f"ret {ssa(result)} {self.scalar(value)}"
-        elif value is not None and result != UNIT:
-            self.take(value, "%result")
+        """Returns: gives the result and goes to the exit."""
+        if value is not None and self.function.result != UNIT:
+            self.take(value, self.result_place())
+        self.b.jump(self.exit)
+
+    def result_place(self) -> str:
+        """Where the result is put: the caller's place, or a slot for a scalar."""
+        scalar = is_ssa(self.function.result)
+        return self.scratch_slot("result", self.function.result) if scalar else "%result"
+
+    def epilogue(self) -> None:
+        """The exit: drops what is left and gives the `inout` places and the result to the caller."""
+        self.b.label(self.exit)
         for i in self.managed:
             memory.drop(self.b, self.function.locals[i].type, self.slots[i])
         for i in range(self.function.params):
-            if self.function.inout[i]:
+            if self.function.inout[i] and is_copied(self.function.locals[i].type):
                 self.copy(self.function.locals[i].type, f"%p{i}", self.slots[i])
         if self.mark is not None:
             self.b.do(f"call void @release(ptr {self.mark})")
-        self.b.do(returned)
+        if result_type(self.function) == "void":
+            self.b.do("ret void")
+        else:
+            value = self.get_scalar(self.function.result, self.result_place())
+            self.b.do(f"ret {ssa(self.function.result)} {value}")
 
     # --- structure ---
 
