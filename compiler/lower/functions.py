@@ -138,8 +138,8 @@ class Lowering:
             return self.value(expr)
         if root.mutable and any(self.changes(other, root) for other in others):
             return self.own(expr)
-        self.b.site = expr.span
         place = self.place(expr)
+        self.b.site = expr.span
         if not place.steps and not root.mutable:
             return place.root
         return self.b.load(place, self.type(expr.type), "borrow")
@@ -433,7 +433,7 @@ def _endpoint(low: Lowering, e: TEndpoint) -> Operand:
 
 def _byte(low: Lowering, e: TIndex) -> Operand:
     base, index = low.reads_of((e.base, e.index))
-    low.b.site = e.index.span
+    low.b.site = e.span
     return low.b.op("byte_at", U8, base, index)
 
 

@@ -57,11 +57,13 @@ def _assign(low: Lowering, s: TAssign) -> None:
     t = low.type(s.place.type)
     if s.op == "=":
         value = low.own(s.value)
-        low.b.site = s.span
-        low.b.store(low.place(s.place), value)
+        place = low.place(s.place)
+        low.b.site = s.place.span
+        low.b.store(place, value)
     elif is_scalar(t):
         place = low.place(s.place)
         value = low.read(s.value)
+        low.b.site = s.place.span
         current = low.b.load(place, t, "borrow")
         low.b.site = s.span
         low.b.store(place, low.arithmetic(s.op, current, value))
@@ -73,8 +75,9 @@ def _extend(low: Lowering, s: TAssign) -> None:
     """`s += x` on text and arrays appends in place."""
     root, source = place_root(s.place), place_root(s.value)
     value = low.own(s.value) if root is source and root is not None else low.read(s.value)
+    place = low.place(s.place)
     low.b.site = s.span
-    low.b.mutate("extend", low.place(s.place), value)
+    low.b.mutate("extend", place, value)
 
 
 def _eval(low: Lowering, s: TEval) -> None:
