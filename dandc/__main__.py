@@ -8,6 +8,8 @@ from collections.abc import Sequence
 COMMANDS = {
     "check": "check programs and show every mistake",
     "run": "run a composition of a program",
+    "test": "run the tests of programs",
+    "fmt": "write programs in the style of the language",
     "explain": "explain the code of a diagnostic",
     "conform": "run the examples of a spec",
     "doctor": "show what the sandbox stops on this host",

@@ -9,7 +9,7 @@ from dandc.compiler.check import report
 from dandc.compiler.check.body import Body
 from dandc.compiler.check.flows import config_name
 from dandc.compiler.check.types import lookup
-from dandc.compiler.testplan import Fake, FakeAnswer, FakeRule
+from dandc.compiler.check.testplan import Fake, FakeAnswer, FakeRule
 from dandc.lang import tree
 from dandc.lang.spans import Span
 

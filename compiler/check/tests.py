@@ -1,4 +1,4 @@
-"""Checks `test` blocks and cuts them into pieces (`compiler/testplan.py`).
+"""Checks `test` blocks and cuts them into pieces (`compiler/check/testplan.py`).
 
 A test's body is checked as one body, so that types flow through it as everywhere. Its statements are then put together
 several times: up to each `run` (with the run's arguments as outputs), and once whole. A `run` itself becomes a record
@@ -23,7 +23,7 @@ from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Scope, Sym
 from dandc.compiler.check.types import define_type, lookup, lookup_path, satisfies
 from dandc.compiler.flow import ArgBinding, ComputeNode, Graph, GraphOutput, GraphPort, InputSource, NodeSource, Policies
 from dandc.compiler.kir import TRAPS
-from dandc.compiler.testplan import FAILED, Case, Expectation, Fake, Piece, RunInput, RunStep, Tests, TrapStep
+from dandc.compiler.check.testplan import FAILED, Case, Expectation, Fake, Piece, RunInput, RunStep, Tests, TrapStep
 from dandc.compiler.typed import (
     Local,
     PBind,

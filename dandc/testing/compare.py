@@ -1,0 +1,61 @@
+"""The diagnostic of an expectation that does not hold: both sides, and for long values where they differ."""
+
+import json
+from difflib import unified_diff
+
+from dandc.compiler.check.testplan import Expectation
+from dandc.lang.diagnostics import Diagnostic, Label
+
+_SHORT = 60
+_DIFF_LINES = 40
+_LINE = 160
+
+
+def not_holding(expectation: Expectation, left: str, right: str) -> Diagnostic:
+    """`left` and `right` are the JSON texts of the compared values (see `Expectation`), empty if they have none."""
+    labels = []
+    for span, text in ((expectation.left, left), (expectation.right, right)):
+        if span is not None and text:
+            labels.append(Label(span, f"this is {_short(text)}"))
+    message = "the expectation does not hold"
+    if expectation.kind == "compare" and left and right:
+        message = f"`{expectation.op}` does not hold: {_short(left)} on the left, {_short(right)} on the right"
+    notes = _notes(expectation, left, right)
+    return Diagnostic("R0750", message, expectation.span, "does not hold", tuple(labels), notes)
+
+
+def _short(text: str) -> str:
+    shown = _printable(text)
+    return shown if len(shown) <= _SHORT else f"{shown[: _SHORT - 3]}..."
+
+
+def _printable(text: str) -> str:
+    """Text without what could steer a terminal."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def _notes(expectation: Expectation, left: str, right: str) -> tuple[str, ...]:
+    """Where long values differ, line by line; a long receiver whole."""
+    if max(len(left), len(right)) <= _SHORT:
+        return ()
+    if expectation.kind != "compare" or not (left and right):
+        return tuple(_cut(_lines(left)))
+    if expectation.op != "==":
+        return ()
+    changes = list(unified_diff(_lines(left), _lines(right), "left", "right", lineterm="", n=2))
+    return ("\n".join(_cut(changes)),)
+
+
+def _lines(text: str) -> list[str]:
+    """The value in lines: text as it is, other values as indented JSON."""
+    try:
+        shape = json.loads(text)
+    except ValueError:
+        return [text]
+    whole = shape if isinstance(shape, str) else json.dumps(shape, ensure_ascii=False, indent=2)
+    return [_printable(line) for line in whole.split("\n")]
+
+
+def _cut(lines: list[str]) -> list[str]:
+    shown = [line if len(line) <= _LINE else f"{line[: _LINE - 3]}..." for line in lines[:_DIFF_LINES]]
+    return [*shown, f"... {len(lines) - _DIFF_LINES} lines more"] if len(lines) > _DIFF_LINES else shown
