@@ -27,7 +27,7 @@ from dandc.compiler.flow import (
     Graph,
     Source,
 )
-from dandc.compiler.testplan import Tests
+from dandc.compiler.check.testplan import Tests
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
