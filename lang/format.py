@@ -13,10 +13,10 @@ from dandc.lang import format_expr, format_flow, format_item, format_stmt, forma
 from dandc.lang import tree as t
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.format_base import Printer, Rule
-from dandc.lang.format_docs import render
-from dandc.lang.format_tape import Comment, Defect, Tape, Trivia, comments, tape
-from dandc.lang.parser import ParseResult, parse
-from dandc.lang.spans import Source
+from dandc.lang.format_docs import TooLarge, render
+from dandc.lang.format_tape import Comment, Defect, Trivia, comments, tape
+from dandc.lang.parser import MAX_SOURCE_BYTES, parse
+from dandc.lang.spans import Source, Span
 
 RULES: dict[type[t.Node], Rule] = {
     **format_types.RULES,
@@ -36,27 +36,36 @@ _KINDS: dict[type[t.Node], str] = {
 
 
 def format_source(source: Source) -> str | tuple[Diagnostic, ...]:
-    """The text in canonical form, or why there is none: the mistakes of its syntax, or U0909. Never raises."""
+    """The text in canonical form, or why there is none: the mistakes of its syntax, L0010, or U0909.
+
+    A text of comments and white space is formatted as well; that of no characters stays so.
+    """
     parsed = parse(source)
     if parsed.failed:
         return parsed.diagnostics
     try:
-        text = _format(source, parsed, clarify=True)
-        if text != source.text and not _agrees(source, parsed, text):
+        text = _format(source, parsed.module, clarify=True)
+        if text != source.text and not _agrees(source, parsed.module, text):
             # Parentheses for clarity may nest a text deeper than the language allows.
-            text = _format(source, parsed, clarify=False)
-            if not _agrees(source, parsed, text):
+            text = _format(source, parsed.module, clarify=False)
+            if not _agrees(source, parsed.module, text):
                 raise Defect("the result would not mean the same")
     except Defect as defect:
         return (Diagnostic("U0909", f"cannot format `{source.file}`: {defect}", None),)
+    except TooLarge:
+        message = f"the formatted text would have more than {MAX_SOURCE_BYTES >> 20} MiB"
+        return (Diagnostic("L0010", message, Span(source.file, 0, 0), "its lines are indented too deeply"),)
     return text
 
 
-def _agrees(source: Source, parsed: ParseResult, text: str) -> bool:
+def _agrees(source: Source, module: t.Module, text: str) -> bool:
     """Whether `text` says the same as the source, with the same comments in the same order."""
     result = Source(source.file, text)
     again = parse(result)
-    return not again.failed and same(again.module, parsed.module) and comments(result) == comments(source)
+    if again.failed or not same(again.module, module):
+        return False
+    has_comments = "//" in source.text or "//" in text
+    return not has_comments or comments(tape(result)) == comments(tape(source))
 
 
 def same(left: object, right: object) -> bool:
@@ -88,10 +97,9 @@ def _compared(type_: type[t.Node]) -> tuple[str, ...]:
     return names
 
 
-def _format(source: Source, parsed: ParseResult, *, clarify: bool) -> str:
-    reel = tape(source)
-    page = _Page(Printer(reel, RULES, clarify))
-    for item in parsed.module.items:
+def _format(source: Source, module: t.Module, *, clarify: bool) -> str:
+    page = _Page(Printer(tape(source), RULES, clarify))
+    for item in module.items:
         page.item(item)
     return page.end()
 
@@ -104,11 +112,13 @@ class _Page:
     out: list[str] = field(factory=list)
     last: t.Item | None = None
     last_is_long: bool = False
+    room: int = MAX_SOURCE_BYTES
 
     def item(self, item: t.Item) -> None:
         """Print an item and the comments before it."""
         before = self.printer.before(item)
-        text = render(self.printer.print(item))
+        text = render(self.printer.print(item), longest=self.room)
+        self.room -= len(text)
         is_long = "\n" in text or any(not comment.trailing for comment in before.comments)
         apart = self.last is not None and (self.last_is_long or is_long or _kind(self.last) != _kind(item))
         self._trivia(before, apart=apart)
@@ -117,9 +127,9 @@ class _Page:
 
     def end(self) -> str:
         """The whole text, with the comments after the last item."""
-        lexemes: Tape = self.printer.tape
-        lexemes.gather(len(lexemes.lexemes) - 1)
-        rest = lexemes.take()
+        reel = self.printer.tape
+        reel.gather(len(reel.lexemes) - 1)
+        rest = reel.take()
         self._trivia(Trivia(rest.comments, False), apart=False)
         return "".join(self.out)
 

@@ -146,16 +146,24 @@ def _flat_form(part: Line | IfBreak | Fill) -> Doc:
 _Todo = tuple[int, bool, Doc]
 
 
-def render(doc: Doc, width: int = WIDTH) -> str:
-    """The text of `doc`, without a newline at its end and without white space at the end of any line."""
-    return _Page(width).print(doc)
+class TooLarge(Exception):
+    """The text would be longer than it may be: deep indentation makes a long text out of a short one."""
+
+
+def render(doc: Doc, *, width: int = WIDTH, longest: int) -> str:
+    """The text of `doc`, without a newline at its end and without white space at the end of any line.
+
+    Raises `TooLarge` if it has more than `longest` characters.
+    """
+    return _Page(width, longest).print(doc)
 
 
 class _Page:
     """The text so far. An indentation is written with the first text of its line only."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, longest: int) -> None:
         self.width = width
+        self.room = longest
         self.out: list[str] = []
         self.column = 0
         self.begun = False
@@ -191,6 +199,9 @@ class _Page:
             self.column = 0
             self.begun = True
         self.out.append(text)
+        self.room -= len(text)
+        if self.room < 0:
+            raise TooLarge
         last = text.rfind("\n")
         self.column = self.column + len(text) if last < 0 else len(text) - last - 1
 

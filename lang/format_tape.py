@@ -141,9 +141,9 @@ def tape(source: Source) -> Tape:
     return Tape(lexemes, {lexeme.start: i for i, lexeme in enumerate(lexemes)}, _brackets(lexemes))
 
 
-def comments(source: Source) -> list[str]:
-    """The texts of all comments, in order."""
-    return [comment.text for lexeme in tape(source).lexemes for comment in lexeme.before.comments]
+def comments(reel: Tape) -> list[str]:
+    """The texts of all comments, in order; before the cursor has moved."""
+    return [comment.text for lexeme in reel.lexemes for comment in lexeme.before.comments]
 
 
 def _ranges(source: Source) -> list[tuple[int, int]]:
