@@ -200,9 +200,6 @@ class FunctionWriter:
         """Copies a value of any type between places."""
         if is_ssa(t):
             self.b.store(self.layout.mem(t), self.b.load(self.layout.mem(t), source), target)
-        elif is_header(t):
-            data, length = self.b.header(source)
-            self.b.set_header(target, data, length, self.b.capacity(source))
         else:
             self.b.copy(target, source, self.layout.size(t), self.layout.align(t))
 
