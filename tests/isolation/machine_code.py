@@ -142,3 +142,16 @@ def nucleus_pid(pool: Pool) -> int:
     """The pid of a pool's nucleus."""
     assert pool._nucleus is not None
     return pool._nucleus.pid
+
+
+def running_children(pool: Pool) -> list[int]:
+    """The pool's children that have run long enough to be in an image."""
+    pid = nucleus_pid(pool)
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        pids = [int(word) for word in file.read().split()]
+    found = []
+    for child in pids:
+        with open(f"/proc/{child}/stat") as file:
+            if int(file.read().rpartition(")")[2].split()[11]) >= 2:  # clock ticks in user mode
+                found.append(child)
+    return found

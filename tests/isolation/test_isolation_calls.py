@@ -5,7 +5,7 @@ import os
 import struct
 
 import pytest
-from machine_code import ECHO, FINISH, SPIN, call, image, run, until
+from machine_code import ECHO, FINISH, SPIN, call, image, run, running_children, until
 
 from dandc.isolation import ABSENT, Limits, Outcome, open_pool, seal_inputs
 
@@ -205,18 +205,3 @@ def test_a_background_call_yields_to_others() -> None:
 
     with image(SPIN) as spin:
         assert [10, 0] == run(niceness())
-
-
-def running_children(pool: object) -> list[int]:
-    """The pool's children that have run long enough to be in an image."""
-    from machine_code import nucleus_pid
-
-    pid = nucleus_pid(pool)  # type: ignore[arg-type]
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        pids = [int(word) for word in file.read().split()]
-    found = []
-    for child in pids:
-        with open(f"/proc/{child}/stat") as file:
-            if int(file.read().rpartition(")")[2].split()[11]) >= 2:  # clock ticks in user mode
-                found.append(child)
-    return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from machine_code import FINISH, SPIN, image, nucleus_pid, run, until
+from machine_code import FINISH, SPIN, image, nucleus_pid, run, running_children, until
 
 from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool
 
@@ -70,7 +70,7 @@ def test_a_call_lost_twice_is_lost() -> None:
         async with open_pool(1) as pool:
             task = asyncio.create_task(pool.run(spin, [], 0, 1))
             for _ in range(2):
-                await until_running(pool)
+                await until(lambda: pool._nucleus and running_children(pool))
                 os.kill(nucleus_pid(pool), signal.SIGKILL)
                 await until(lambda: all(child.dead for child in pool._slots.values()))
             return await task
