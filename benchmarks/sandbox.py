@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.rows import Row
+from benchmarks.startup import startup
 from dandc.isolation import Image, Pool, load_image, open_pool
 
 ROUNDS, PER_ROUND = 12, 250
@@ -189,7 +190,7 @@ async def wasmtime() -> list[Row]:
     return [Row("p50 vs wasmtime instance in process", part(mine, 0.5), part(theirs, 0.5), "us")]
 
 
-ROWS: list[Callable[[], Awaitable[list[Row]]]] = [memory, latency, throughput, bubblewrap, wasmtime]
+ROWS: list[Callable[[], Awaitable[list[Row]]]] = [memory, latency, throughput, bubblewrap, wasmtime, startup]
 
 
 def measure() -> list[Row]:
