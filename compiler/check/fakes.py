@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable
 
-from attrs import define, evolve
+from attrs import Factory, define, evolve
 
 from dandc.compiler.check import report
 from dandc.compiler.check.body import Body
 from dandc.compiler.check.flows import config_name
-from dandc.compiler.check.types import lookup
 from dandc.compiler.check.testplan import Fake, FakeAnswer, FakeRule
+from dandc.compiler.check.types import lookup
 from dandc.lang import tree
 from dandc.lang.spans import Span
 
@@ -37,7 +37,9 @@ def check_given(body: Body, root: str, stmt: tree.GivenStmt, take: TakeBody) -> 
     if module not in FAULTS:
         if module:
             body.report(
-                report.simple("C0432", f"there is no fake for endpoints of `{module}`", name.span, f"an endpoint of `{module}`")
+                report.simple(
+                    "C0432", f"there is no fake for endpoints of `{module}`", name.span, f"an endpoint of `{module}`"
+                )
             )
         return None
     rules = tuple(_rule(body, module, rule, take) for rule in stmt.rules)
@@ -71,7 +73,7 @@ class _Answer:
     body: Body
     module: str
     take: TakeBody
-    answer: FakeAnswer = FakeAnswer()
+    answer: FakeAnswer = Factory(FakeAnswer)
     last: tree.Name | None = None
 
     def check(self, answer: tree.Answer) -> FakeAnswer:
@@ -116,7 +118,7 @@ class _Answer:
     def _header(self, part: tree.AnswerPart) -> None:
         match = _HEADER.fullmatch(part.value.value) if isinstance(part.value, tree.StrLit) else None
         if match is None:
-            _wrong(self.body, "`header` takes a string `\"name: value\"`", part.span, "not a header")
+            _wrong(self.body, '`header` takes a string `"name: value"`', part.span, "not a header")
         else:
             self.answer = evolve(self.answer, headers=(*self.answer.headers, (match[1], match[2])))
 

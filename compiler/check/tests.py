@@ -20,10 +20,19 @@ from dandc.compiler.check.infer import parts
 from dandc.compiler.check.patterns import check_pattern
 from dandc.compiler.check.stmts import check_statements
 from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Scope, Symbol, World
-from dandc.compiler.check.types import define_type, lookup, lookup_path, satisfies
-from dandc.compiler.flow import ArgBinding, ComputeNode, Graph, GraphOutput, GraphPort, InputSource, NodeSource, Policies
-from dandc.compiler.kir import TRAPS
 from dandc.compiler.check.testplan import FAILED, Case, Expectation, Fake, Piece, RunInput, RunStep, Tests, TrapStep
+from dandc.compiler.check.types import define_type, lookup, lookup_path, satisfies
+from dandc.compiler.flow import (
+    ArgBinding,
+    ComputeNode,
+    Graph,
+    GraphOutput,
+    GraphPort,
+    InputSource,
+    NodeSource,
+    Policies,
+)
+from dandc.compiler.kir import TRAPS
 from dandc.compiler.typed import (
     Local,
     PBind,
@@ -59,6 +68,7 @@ from dandc.compiler.types import (
     UNIT,
     Anon,
     Array,
+    InferVar,
     Option,
     Tuple,
     Type,
@@ -72,9 +82,7 @@ _JSON = "json.encode"
 _COMPARISONS = exprs.COMPARISONS
 
 
-def check_tests(
-    world: World, facts: Mapping[str, KernelFacts], root: str, skip: frozenset[int] = frozenset()
-) -> Tests:
+def check_tests(world: World, facts: Mapping[str, KernelFacts], root: str, skip: frozenset[int] = frozenset()) -> Tests:
     """All tests of the root module. `skip` are the identities of items that did not parse in full."""
     scope = world.scopes[root]
     items = [i for i in scope.module.tree.items if isinstance(i, tree.TestItem) and id(i) not in skip]
@@ -271,8 +279,17 @@ class _Test:
         if media != "json":
             return self.setup.emit(exprs.check_expr(self.body, expr, Want(STR if media == "text" else BYTES)))
         value = exprs.infer(self.body, expr)
+        self._settle_empty(value.type)
         self.body.bound(value.type, "data", value.span, "`json`")
         return self.setup.emit(TCall(STR, value.span, _JSON, (value.type,), (value,)))
+
+    def _settle_empty(self, t: Type) -> None:
+        """JSON of an empty array or of `none` is the same whatever the type is that nothing says."""
+        known = self.body.known(t)
+        if isinstance(known, InferVar) and known.kind == "any":
+            self.body.unifier.unify(known, I64)
+        for part in parts(known):
+            self._settle_empty(part)
 
     def _config(self, stmt: tree.SetConfigStmt) -> None:
         self._before_runs(stmt.span, "a config")
@@ -295,7 +312,7 @@ class _Test:
             case tree.CallExpr(callee=tree.NameExpr(name=name), args=(arg,)) if name.text == "secret":
                 return exprs.check_expr(self.body, arg.value, Want(STR))
         self.body.report(
-            report.simple("T0301", "a secret is given as `secret(\"text\")`", expr.span, "not a secret", origin)
+            report.simple("T0301", 'a secret is given as `secret("text")`', expr.span, "not a secret", origin)
         )
         return exprs.error(expr.span)
 
@@ -351,7 +368,9 @@ class _Test:
         self.graphs[name] = _function_graph(self.world, self.facts, self.root, name, decl)
         return name
 
-    def _inputs(self, run: tree.RunExpr, decl: CompositionDecl | KernelDecl, draft: _Draft) -> tuple[RunInput, ...] | None:
+    def _inputs(
+        self, run: tree.RunExpr, decl: CompositionDecl | KernelDecl, draft: _Draft
+    ) -> tuple[RunInput, ...] | None:
         slots = self._match(run, decl)
         if slots is None:
             for arg in run.args:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from dandc.cache import Cache
+from dandc.compiler.check.testplan import Case, Piece
 from dandc.compiler.flow import (
     ArgBinding,
     CompositionNode,
@@ -28,7 +29,6 @@ from dandc.compiler.flow import (
     Program,
 )
 from dandc.compiler.kir import Kernel
-from dandc.compiler.check.testplan import Case, Piece
 from dandc.compiling import CompileError, Options, check_file, fingerprint, image_of
 from dandc.files import read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
@@ -94,7 +94,10 @@ class Suite:
         args = tuple(ArgBinding(InputSource(i), "one", optional=False) for i in range(len(flows)))
         node = ComputeNode(PIECE, PIECE, args, outputs, Policies(), piece.kernel.span)
         inputs = tuple(GraphPort(p.name, flow) for p, flow in zip(kernel.params, flows, strict=True))
-        given = tuple(GraphOutput(o.name, f, NodeSource(0, i)) for i, (o, f) in enumerate(zip(kernel.outputs, outputs, strict=True)))
+        given = tuple(
+            GraphOutput(o.name, f, NodeSource(0, i))
+            for i, (o, f) in enumerate(zip(kernel.outputs, outputs, strict=True))
+        )
         graph = Graph(PIECE, inputs, given, (node,))
         program = Program(PIECE, {PIECE: graph}, {PIECE: image}, (), (), dict(kernel.types))
         return PieceCode(kernel, program)

@@ -13,14 +13,14 @@ _LINE = 160
 
 def not_holding(expectation: Expectation, left: str, right: str) -> Diagnostic:
     """`left` and `right` are the JSON texts of the compared values (see `Expectation`), empty if they have none."""
-    labels = []
-    for span, text in ((expectation.left, left), (expectation.right, right)):
-        if span is not None and text:
-            labels.append(Label(span, f"this is {_short(text)}"))
-    message = "the expectation does not hold"
-    if expectation.kind == "compare" and left and right:
-        message = f"`{expectation.op}` does not hold: {_short(left)} on the left, {_short(right)} on the right"
+    sides = [(span, text) for span, text in ((expectation.left, left), (expectation.right, right)) if span and text]
     notes = _notes(expectation, left, right)
+    labels = [Label(span, f"this is {_short(text)}") for span, text in sides if not notes or len(text) <= _SHORT]
+    message = "the expectation does not hold"
+    if expectation.kind == "compare" and len(sides) == 2:
+        message = f"`{expectation.op}` does not hold"
+        if not notes:
+            message += f": {_short(left)} on the left, {_short(right)} on the right"
     return Diagnostic("R0750", message, expectation.span, "does not hold", tuple(labels), notes)
 
 
@@ -39,9 +39,9 @@ def _notes(expectation: Expectation, left: str, right: str) -> tuple[str, ...]:
     if max(len(left), len(right)) <= _SHORT:
         return ()
     if expectation.kind != "compare" or not (left and right):
-        return tuple(_cut(_lines(left)))
+        return ("\n".join(_cut(_lines(left))),)
     if expectation.op != "==":
-        return ()
+        return tuple("\n".join((side, *_cut(_lines(text)))) for side, text in (("left:", left), ("right:", right)))
     changes = list(unified_diff(_lines(left), _lines(right), "left", "right", lineterm="", n=2))
     return ("\n".join(_cut(changes)),)
 

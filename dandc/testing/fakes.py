@@ -160,7 +160,9 @@ class FakeStorage:
                 given = await self._given(store, name)
                 found = self._world.stores.get(store, {}).get(name, given)
                 if found is None:
-                    raise DriverFailureError("storage.missing", f"there is no object `{name[:200]}`", kinds=("missing",))
+                    raise DriverFailureError(
+                        "storage.missing", f"there is no object `{name[:200]}`", kinds=("missing",)
+                    )
                 return ([(None, name, (store, name, found))],)
             case "list", ((str(store), str(prefix)),):
                 objects = self._objects(store)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from attrs import frozen
 
@@ -81,35 +81,37 @@ def _shapes(diagnostics: Sequence[Diagnostic], sources: dict[str, Source]) -> li
 
 def junit(files: Sequence[FileVerdicts], sources: dict[str, Source]) -> bytes:
     """A JUnit document: a suite a file, a case a test or row."""
-    root = ElementTree.Element("testsuites")
+    root = ET.Element("testsuites")
     for entry in files:
         tests = len(entry.verdicts) + bool(entry.mistakes)
         seconds = sum(v.seconds for v in entry.verdicts)
-        suite = ElementTree.SubElement(
+        suite = ET.SubElement(
             root, "testsuite", name=_xml(entry.file), tests=str(tests), failures=str(entry.failed - bool(entry.mistakes)),
             errors=str(int(bool(entry.mistakes))), time=f"{seconds:.3f}",
         )  # fmt: skip
         if entry.mistakes:
-            case = ElementTree.SubElement(suite, "testcase", name="check", classname=_xml(entry.file), time="0")
+            case = ET.SubElement(suite, "testcase", name="check", classname=_xml(entry.file), time="0")
             _problem(case, "error", entry.mistakes, sources)
         for verdict in entry.verdicts:
-            case = ElementTree.SubElement(
-                suite, "testcase", name=_xml(name_of(verdict)), classname=_xml(entry.file), time=f"{verdict.seconds:.3f}"
+            case = ET.SubElement(
+                suite,
+                "testcase",
+                name=_xml(name_of(verdict)),
+                classname=_xml(entry.file),
+                time=f"{verdict.seconds:.3f}",
             )
             if not verdict.passed:
                 _problem(case, "failure", verdict.diagnostics, sources)
-    ElementTree.indent(root)
-    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    ET.indent(root)
+    data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return data + b"\n"
 
 
-def _problem(
-    case: ElementTree.Element, kind: str, diagnostics: Sequence[Diagnostic], sources: dict[str, Source]
-) -> None:
+def _problem(case: ET.Element, kind: str, diagnostics: Sequence[Diagnostic], sources: dict[str, Source]) -> None:
     from dandc.lang.render import render_terminal
 
     errors = [d for d in diagnostics if d.severity == "error"]
-    problem = ElementTree.SubElement(case, kind, type=errors[0].code, message=_xml(errors[0].message))
+    problem = ET.SubElement(case, kind, type=errors[0].code, message=_xml(errors[0].message))
     problem.text = _xml(render_terminal(diagnostics, sources, colour=False))
 
 

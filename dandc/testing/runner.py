@@ -4,6 +4,7 @@ Verdicts are diagnostics like those of the compiler. A test ends at the first th
 after it may depend on it.
 """
 
+import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +13,19 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from dandc.compiler.check.testplan import Case, Fake, FakeAnswer, Piece, RunInput, RunStep, TrapStep
 from dandc.compiler.encoding import Variant, decode
 from dandc.compiler.flow import ConfigSource, ConstSource, Endpoint
-from dandc.compiler.interp import InstanceResult, run_kernel
+from dandc.compiler.interp import Emission, InstanceResult, run_kernel
 from dandc.compiler.kir import TRAPS, Kernel
-from dandc.compiler.check.testplan import Case, Fake, FakeAnswer, Piece, RunInput, RunStep, TrapStep
 from dandc.compiler.typed import TPort
 from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
 from dandc.testing.cases import PIECE, Suite
 from dandc.testing.compare import not_holding
-from dandc.testing.fakes import UNEXPECTED, Answer, Script, World, fake_drivers
-from dandc.vm import EndpointAddress, Fault, InputItem, Placement, RunError, RunLimits, RunResult, Secret, run
-from dandc.vm.failures import diagnose
+from dandc.testing.fakes import Answer, Script, World, fake_drivers
+from dandc.vm import EndpointAddress, InputItem, Placement, RunError, RunLimits, RunResult, Secret, run
+from dandc.vm.failures import diagnostic_code
 from dandc.vm.jsonvalues import to_json
 
 # Enough for what a person writes as a test; native code alone decides about more, and the report says so.
@@ -98,12 +99,12 @@ def _rows(suite: Suite, case: Case) -> list[tuple[str, tuple[Any, ...]]]:
         raise _Stop(Diagnostic("R0750", "the table has no row", case.span, "nothing is tested"))
     numbered = len(case.setup.kernel.params) == 2
     shown = [_short(to_json(item, value, kernel.types)) for value in rows]
-    return [(text, (i, value) if numbered else (value,)) for i, (text, value) in enumerate(zip(shown, rows, strict=True))]
+    return [
+        (text, (i, value) if numbered else (value,)) for i, (text, value) in enumerate(zip(shown, rows, strict=True))
+    ]
 
 
 def _short(shape: object) -> str:
-    import json
-
     text = json.dumps(shape, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -143,7 +144,9 @@ def _implicit(suite: Suite, kernel: Kernel, given: Mapping[str, Any], span: Span
         elif kind == "config":
             if name not in configs:
                 note = f"set it in the test: `config {name} = ...;`"
-                raise _Stop(Diagnostic("R0734", f"the config `{name}` has no default", span, "needed here", notes=(note,)))
+                raise _Stop(
+                    Diagnostic("R0734", f"the config `{name}` has no default", span, "needed here", notes=(note,))
+                )
             values.append(configs[name])
     return values
 
@@ -154,7 +157,11 @@ def _ended(result: InstanceResult, span: Span) -> Diagnostic:
         return Diagnostic("R0755", f"the interpreter was stopped after {STEPS:,} steps", span, "in this test")
     code = result.trap or "fail"
     message = TRAPS[code][1] if code in TRAPS else result.message
-    return diagnose(Fault(code, message, "test", span, site=result.site))
+    site = result.site or span
+    place = () if site == span else (Label(span, "in this test"),)
+    note = f"failure code: {code}"
+    first = message.splitlines()[0][:120] if message else code
+    return Diagnostic(diagnostic_code(code), f"the test ended: {message}", site, first, place, (note,))
 
 
 @define(eq=False)
@@ -223,8 +230,6 @@ class _Row:
         return found
 
     async def _native(self, program: Any, inputs: Mapping[str, Sequence[InputItem]]) -> InstanceResult:
-        from dandc.compiler.interp import Emission
-
         try:
             result = await run(program, PIECE, inputs, limits=self.limits, placement=self.placement)
         except RunError as error:
@@ -250,7 +255,7 @@ class _Row:
             wanted = f"`{step.code}`" if step.code else "a trap"
             message = f"this ends with `{code}`, not with {wanted}"
             label = f"{wanted} is expected"
-            raise _Stop(Diagnostic("R0753", message, step.span, label, notes=(_ended(result, step.span).message,)))
+            raise _Stop(Diagnostic("R0753", message, step.span, label, notes=(result.message or TRAPS[code][1],)))
 
     # Fakes and runs.
 
@@ -337,7 +342,8 @@ def _disagree(expected: InstanceResult, found: InstanceResult, span: Span) -> Di
 
 def _scripts(fake: Fake, outputs: Mapping[int, Any]) -> list[Script]:
     return [
-        Script(rule.method, rule.target, tuple(_answer(a, outputs) for a in rule.answers), rule.span) for rule in fake.rules
+        Script(rule.method, rule.target, tuple(_answer(a, outputs) for a in rule.answers), rule.span)
+        for rule in fake.rules
     ]
 
 
@@ -370,6 +376,3 @@ def _value(port: TPort, result: RunResult) -> Any:
     if port.kind == "optional":
         return Variant(1, (items[0].value,)) if items else Variant(0)
     return items[0].value
-
-
-__all__ = ["STEPS", "UNEXPECTED", "Verdict", "run_case"]
