@@ -5,7 +5,7 @@ operands that nobody uses afterwards, changes only through mutable roots, and st
 mistake in this compiler, never in a user's program, so it has no diagnostic code. Tests run it after every pass.
 
 Ownership is followed per local, as far as that is static: a local that was consumed may not be read until it gets a new
-value. Moving out of a part of a local is not followed.
+value, and neither may a borrow whose root was changed. Moving out of a part of a local is not followed.
 """
 
 from collections.abc import Callable, Iterable
@@ -177,6 +177,7 @@ class _FunctionVerifier:
         except (_Wrong, LayoutError, KeyError) as error:
             return [Problem(f.name, "", str(error))]
         self.borrowed = self.borrowed_locals()
+        self.origins = self.borrow_origins()
         self.body(f.body)
         if not self.problems:
             self.flow()
@@ -199,6 +200,19 @@ class _FunctionVerifier:
         params = {i for i in range(f.params) if not f.inout[i]}
         loads = (i for i in walk(f.body) if isinstance(i, Load) and i.mode == "borrow")
         return frozenset(params | {i.dst for i in loads if self.layout.has_heap(f.locals[i.dst].type)})
+
+    def borrow_origins(self) -> dict[int, set[int]]:
+        """From each borrowing local to the roots that it may be an alias of."""
+        loads = [i for i in walk(self.function.body) if isinstance(i, Load) and i.mode == "borrow"]
+        loads = [i for i in loads if i.dst in self.borrowed]
+        origins: dict[int, set[int]] = {i.dst: set() for i in loads}
+        before = -1
+        while before != sum(map(len, origins.values())):
+            before = sum(map(len, origins.values()))
+            for load in loads:
+                root = load.place.root
+                origins[load.dst] |= {root} | origins.get(root, set())
+        return origins
 
     def body(self, body: Body) -> None:
         for instr in body:
@@ -336,9 +350,14 @@ class _FunctionVerifier:
     def distinct_roots(self, instr: Call) -> None:
         roots = [arg.root for arg in instr.args if isinstance(arg, Place)]
         read = [
-            arg for arg in instr.args if isinstance(arg, int) and arg in roots and self.layout.has_heap(self.local(arg))
+            arg
+            for arg in instr.args
+            if isinstance(arg, int) and self.layout.has_heap(self.local(arg)) and self.aliases(arg) & set(roots)
         ]
         _require(len(set(roots)) == len(roots) and not read, "an inout argument is passed twice")
+
+    def aliases(self, local: int) -> set[int]:
+        return {local} | self.origins.get(local, set())
 
     def emit(self, instr: Emit) -> None:
         _require(0 <= instr.output < len(self.kernel.outputs), f"there is no output {instr.output}")
@@ -421,8 +440,7 @@ class _Flow:
         for local in used(instr):
             if local not in state:
                 self.report(instr, f"%{local} has no value on some path")
-        gone = self.consumed(instr)
-        state = state - gone
+        state = state - self.consumed(instr) - self.outdated(instr)
         match instr:
             case If(then=then, orelse=orelse):
                 return _meet([self.body(then, state), self.body(orelse, state)])
@@ -445,6 +463,14 @@ class _Flow:
                 return None
         dst = defined(instr)
         return state if dst is None else state | {dst}
+
+    def outdated(self, instr: Instr) -> frozenset[int]:
+        """The borrows of what an instruction changes: read until now, not any more."""
+        roots = {place.root for place in changed(instr)}
+        dst = defined(instr)
+        if dst is not None:
+            roots.add(dst)
+        return frozenset(local for local, origins in self.owner.origins.items() if origins & roots and local != dst)
 
     def consumed(self, instr: Instr) -> frozenset[int]:
         owner = self.owner
