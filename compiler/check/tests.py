@@ -223,6 +223,8 @@ class _Test:
             self.params.append(local)
             pattern = check_pattern(self.body, target, t)
             self.done.append(TLet(target.span, pattern, TLocal(t, target.span, local)))
+        for surplus in targets[2:]:
+            check_pattern(self.body, surplus, ERROR)
 
     def _rows_are_data(self, solutions: Mapping[int, Type]) -> bool:
         if self.rows is None or self.item.table is None:
@@ -530,25 +532,28 @@ def _function_graph(world: World, facts: Mapping[str, KernelFacts], root: str, n
     return Graph(name, inputs, outputs, (node,))
 
 
-def _runs(node: object, certain: bool = True) -> Iterator[tuple[tree.RunExpr, bool]]:
+# The parts of a statement or expression that are reached in any case, once; of all others every part is.
+_REACHED: dict[type, tuple[str, ...]] = {
+    tree.IfExpr: ("cond",),
+    tree.IfStmt: ("cond",),
+    tree.MatchExpr: ("subject",),
+    tree.MatchStmt: ("subject",),
+    tree.ForStmt: ("iterable",),
+    tree.WhileStmt: (),
+    tree.LambdaExpr: (),
+}
+
+
+def _runs(node: tree.Node, certain: bool = True) -> Iterator[tuple[tree.RunExpr, bool]]:
     """The runs in a statement or expression, inner ones first, and whether each is reached in any case, once."""
-    sure: tuple[object, ...] = ()
-    match node:
-        case tree.IfExpr(cond=part) | tree.IfStmt(cond=part) | tree.MatchExpr(subject=part):
-            sure = (part,)
-        case tree.MatchStmt(subject=part) | tree.ForStmt(iterable=part):
-            sure = (part,)
-        case tree.BinaryExpr(op="and" | "or", left=part):
-            sure = (part,)
-        case tree.WhileStmt() | tree.LambdaExpr():
-            sure = ()
-        case tuple():
-            sure = node
-        case tree.Node():
-            sure = tuple(getattr(node, f.name) for f in fields(type(node)))
-    whole = sure if isinstance(node, tuple) else tuple(getattr(node, f.name) for f in fields(type(node)))
-    for part in whole:
-        if isinstance(part, tuple | tree.Node):
-            yield from _runs(part, certain and any(part is s for s in sure))
+    names = [f.name for f in fields(type(node))]
+    reached = _REACHED.get(type(node), names)
+    if isinstance(node, tree.BinaryExpr) and node.op in ("and", "or"):
+        reached = ("left",)
+    for name in names:
+        value = getattr(node, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, tree.Node):
+                yield from _runs(part, certain and name in reached)
     if isinstance(node, tree.RunExpr):
         yield node, certain
