@@ -291,8 +291,10 @@ class _FunctionVerifier:
     def load(self, instr: Load) -> None:
         _require(instr.mode in ("borrow", "share", "move"), f"`{instr.mode}` is no mode")
         self.same(self.local(instr.dst), self.place(instr.place), "the place")
-        if instr.mode == "move" and self.layout.has_heap(self.local(instr.dst)):
-            self.owned(instr.place.root)
+        if self.layout.has_heap(self.local(instr.dst)):
+            if instr.mode == "move":
+                self.owned(instr.place.root)
+            _require(instr.mode != "borrow" or not self.function.locals[instr.dst].mutable, "a var borrows nothing")
 
     def store(self, instr: Store) -> None:
         self.same(self.place(instr.place), self.type(instr.src), "the source")

@@ -115,6 +115,8 @@ class FunctionWriter:
         self.layout = program.module.layout
         self.scopes = program.ownership.scopes[self.function.name]
         self.managed = sorted(program.ownership.managed[self.function.name])
+        inout = {i for i in range(self.function.params) if self.function.inout[i]}
+        self.owners = frozenset(self.managed) | inout  # the locals whose value may own high memory
         self.scratch: dict[tuple[str, Type], str] = {}
         self.slots = [self.local_slot(number) for number in range(len(self.function.locals))]
         self.exit = self.b.name("exit")
@@ -210,7 +212,7 @@ class FunctionWriter:
             self.put_scalar(t, self.scalar(operand), target)
             return
         self.copy(t, target, self.pointer(operand))
-        if isinstance(operand, int) and operand in self.managed:
+        if isinstance(operand, int) and operand in self.owners:
             memory.freeze(self.b, t, self.slots[operand])
 
     # --- places ---
@@ -257,18 +259,19 @@ class FunctionWriter:
         """A place for a new value of a local; to be finished by `settle`."""
         t = self.function.locals[dst].type
         promotes = self.persistent(dst) and self.layout.depth(t) == 1
-        managed = dst in self.managed or (self.persistent(dst) and self.layout.has_heap(t))
-        target = self.scratch_slot("define", t) if managed else self.slots[dst]
-        return Definition(dst, t, target, promotes, managed, site)
+        drops = dst in self.owners and self.layout.has_heap(t)
+        target = self.scratch_slot("define", t) if promotes or drops else self.slots[dst]
+        return Definition(dst, t, target, promotes, drops, site)
 
     def settle(self, definition: "Definition") -> None:
         """The value at the definition's target becomes the local's value; the old one is dropped."""
         d = definition
-        if not d.managed:
+        if d.dst < 0:
             return
         if d.promotes:
             memory.promote(self.b, d.type, d.target, d.site)
-        memory.drop(self.b, d.type, self.slots[d.dst])
+        if d.drops:
+            memory.drop(self.b, d.type, self.slots[d.dst])
         self.copy(d.type, self.slots[d.dst], d.target)
 
     def set_scalar(self, dst: int, value: str) -> None:
@@ -389,7 +392,7 @@ class FunctionWriter:
         self.take(src, value)
         if self.persistent(root) and self.layout.depth(t) == 1:
             memory.promote(self.b, t, value, site)
-        if replaces and (root in self.managed or self.persistent(root)):
+        if replaces and root in self.owners:
             memory.drop(self.b, t, target)
         self.copy(t, target, value)
 
@@ -494,7 +497,7 @@ class FunctionWriter:
         b.trap_unless(b.op(f"icmp ule i64 {count}, {length}"), "trap.slice", site)
         if t == STR:
             b.trap_unless(b.op(f"call i1 @at_boundary(ptr {data}, i64 {length}, i64 {count})"), "trap.slice", site)
-        if instr.place.root in self.managed or self.persistent(instr.place.root):
+        if instr.place.root in self.owners:
             memory.drop_elements(b, t, place, count)
         b.store("i64", count, b.field("%H", place, 1))
 
@@ -542,8 +545,8 @@ class FunctionWriter:
         if instr.dst is not None:
             definition = self.define(instr.dst, site)
             # The callee reads records where they are: its result must not be written over one of them.
-            if instr.dst in instr.args and not is_copied(callee.result) and not definition.managed:
-                return evolve(definition, target=self.scratch_slot("define", callee.result), managed=True)
+            if instr.dst in instr.args and not is_copied(callee.result):
+                return evolve(definition, target=self.scratch_slot("define", callee.result))
             return definition
         if is_ssa(callee.result):
             return None
@@ -693,7 +696,7 @@ class Definition:
     type: Type
     target: str
     promotes: bool
-    managed: bool
+    drops: bool
     site: int
 
 

@@ -154,6 +154,7 @@ WRONG = {
     "lent twice": (XS, '%1 = array()\ncall "add"(inout %1, %1)', "passed twice"),
     "alias lent": (XS, '%1 = array()\n%2 = borrow %1\ncall "add"(inout %1, %2)', "passed twice"),
     "outdated borrow": (XS, "%1 = array()\n%2 = borrow %1\nappend %1, 1:i64\nemit 1 value=%2", "has no value"),
+    "borrowing var": (XS, "%1 = array()\n%1 = borrow %1", "a var borrows nothing"),
     "wrong output": ("", "emit 7 value=%0", "no output 7"),
     "key of the wrong type": (XS, "%2 = array()\nemit 1 key=%0 value=%2", "the key is"),
     "no keys": ("", 'emit 0 key="k":str value=%0', "has no keys"),

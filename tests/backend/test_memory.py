@@ -399,6 +399,70 @@ fn "k"(%0 "n": i64) -> unit {
     assert "a text that is longer than thirty-two bytes" == value(outcome.results[0])
 
 
+def test_an_inout_parameter_that_is_consumed_and_set_anew() -> None:
+    """What was an `inout` parameter's value lives on in an array; the parameter's new value does not take its memory."""
+    text = """kernel "k"
+param one "n": i64
+output set "r": array[str]
+fn "k"(%0 "n": i64) -> unit {
+  var %1 "s": str
+  var %2 "all": array[str]
+  let %3 "i": i64
+  %1 = "":str
+  %2 = array()
+  for %3 = 0:i64 to %0 {
+    call "turn"(inout %1, inout %2)
+  }
+  emit 0 value=%2
+}
+fn "turn"(inout %0 "s": str, inout %1 "all": array[str]) -> unit {
+  let %2 "t": str
+  extend %0, "a text that is longer than thirty-two bytes":str
+  append %1, %0
+  %0 = "":str
+  extend %0, "0123456789012345678901234567890123456789":str
+  truncate %0, 3:i64
+}
+"""
+    (result,) = agree(text, [[4]])
+    first = "a text that is longer than thirty-two bytes"
+    assert [first, *["012" + first] * 3] == result.emissions[0].value
+
+
+def test_a_local_that_borrows_first_and_owns_later() -> None:
+    """An alias that a loop replaces by texts of its own does not take the memory of what it was an alias of."""
+    text = """kernel "k"
+param one "n": i64
+output set "r": str
+fn "k"(%0 "n": i64) -> unit {
+  var %1 "s": str
+  let %2 "alias": str
+  let %3 "i": i64
+  var %4 "t": str
+  let %5 "big": str
+  %1 = "":str
+  for %3 = 0:i64 to %0 {
+    %4 = "":str
+    extend %4, "a text that is longer than thirty-two bytes":str
+    extend %1, %4
+  }
+  %2 = borrow %1
+  for %3 = 0:i64 to %0 {
+    %4 = "":str
+    extend %4, %2
+    extend %4, "another text that is longer than thirty-two bytes":str
+    truncate %4, 40:i64
+    %5 = move %4
+    %2 = %5
+  }
+  extend %1, "!":str
+  emit 0 value=%1
+}
+"""
+    (result,) = agree(text, [[4]])
+    assert "a text that is longer than thirty-two bytes" * 4 + "!" == result.emissions[0].value
+
+
 def test_memory_runs_out_with_a_trap() -> None:
     """An endless growth is `limit.memory`, and the next instance has the whole heap again."""
     text = """kernel "k"
