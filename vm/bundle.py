@@ -47,7 +47,8 @@ def dumps(program: Program) -> bytes:
     """The bundle of a program."""
     blobs = bytearray()
     shape = _codec(Program).write(program, blobs)
-    head = json.dumps(shape, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    # In ASCII, since names of files need not be text: their odd bytes are surrogates, which UTF-8 does not have.
+    head = json.dumps(shape, separators=(",", ":"), allow_nan=False).encode()
     body = head + blobs
     return _HEAD.pack(_MAGIC, VERSION, len(head), hashlib.sha256(body).digest()) + body
 
