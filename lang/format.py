@@ -130,15 +130,15 @@ class _Page:
         reel = self.printer.tape
         reel.gather(len(reel.lexemes) - 1)
         rest = reel.take()
-        self._trivia(Trivia(rest.comments, False), apart=False)
+        self._trivia(Trivia(rest.comments, False), apart=False, at_end=True)
         return "".join(self.out)
 
-    def _trivia(self, before: Trivia, *, apart: bool) -> None:
+    def _trivia(self, before: Trivia, *, apart: bool, at_end: bool = False) -> None:
         """Comments and empty lines between two items; `apart` asks for an empty line, wherever its author put it."""
         found = list(before.comments)
         if found and found[0].trailing and self.out:
             self.out[-1] = f"  {found.pop(0).text}\n"
-        blanks = [comment.blank for comment in found] + [before.blank or self._ends_module_doc(found)]
+        blanks = [comment.blank for comment in found] + [before.blank or (not at_end and self._ends_module_doc(found))]
         if apart and not any(blanks):
             blanks[0] = True
         for comment, blank in zip(found, blanks, strict=False):

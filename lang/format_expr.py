@@ -2,7 +2,7 @@
 
 from dandc.lang import tree as t
 from dandc.lang.format_base import Printer, Request, Rule, Steps, enclosed, listed, separator
-from dandc.lang.format_docs import HARD, LINE, SOFT, Doc, Fill, concat, flat_text, group, indent
+from dandc.lang.format_docs import HARD, LINE, SOFT, Doc, Fill, concat, flat_text, group, if_break, indent
 from dandc.lang.format_tape import Trivia
 from dandc.lang.format_types import compact
 
@@ -215,7 +215,7 @@ def _array(p: Printer, node: t.ArrayExpr, _: int) -> Steps:
     if node.items and not found.has_comments and all(isinstance(item, t.IntLit | t.FloatLit) for item in node.items):
         texts = [text for _, doc in found.elements if (text := flat_text(doc)) is not None]
         if len(texts) == len(node.items):
-            return group(found.opener, indent(SOFT, Fill(tuple(texts))), SOFT, found.closer)
+            return group(found.opener, indent(SOFT, Fill(tuple(texts)), if_break(",", "")), SOFT, found.closer)
     return group(found.doc(SOFT))
 
 
