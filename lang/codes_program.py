@@ -156,6 +156,23 @@ TYPES: dict[str, tuple[str, str]] = {
         " `fail`, or declare the output `optional T`.",
     ),
     "T0335": ("output emitted twice", "`x: T` and `optional T` hold at most one item. Declare `set[T]` for more."),
+    "T0336": (
+        "instances without end",
+        "A generic helper is compiled once for every choice of types, and of functions that it is passed. Here the choices grow from"
+        " call to call, as in `fn f[T](x: T) { f((x, x)); }`, so they would never end, or there are far too many. Keep the type"
+        " in recursion, and pass values on instead of lambdas that capture lambdas.",
+    ),
+    "T0337": (
+        "type too large",
+        "The fields of a record, with those of the records in it, stand in one place, and their number and nesting are limited."
+        " Put an `array[...]` in between: its elements count anew.",
+    ),
+    "T0338": ("constant without end", "The value of a constant is computed once, so it cannot be needed for computing itself."),
+    "T0339": (
+        "match too large",
+        "Whether a `match` covers everything is decided by looking at all combinations of its patterns, and here there are too many."
+        " Split the match: match on a part of the value first, and on the rest in the arms.",
+    ),
     "T0340": (
         "table does not fit",
         "The table of a test is an array, or a range, whose rows are data: numbers, text, tuples, records, arrays of these. It gives"

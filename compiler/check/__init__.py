@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from attrs import frozen
+from attrs import Factory, frozen
+
 from dandc.compiler.check.bodies import check_fn, check_kernel
 from dandc.compiler.check.body import Want
 from dandc.compiler.check.captures import Captures, captures, walk
+from dandc.compiler.check.circles import circles
+from dandc.compiler.check.constants import settle_constants
 from dandc.compiler.check.declare import declare
 from dandc.compiler.check.flows import (
     FAILURE,
@@ -14,8 +17,10 @@ from dandc.compiler.check.flows import (
     config_name,
     constant,
 )
+from dandc.compiler.check.instances import check_instances
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import CompositionDecl, SourceModule, World
+from dandc.compiler.check.testplan import Tests
 from dandc.compiler.check.tests import check_tests
 from dandc.compiler.check.types import define_type
 from dandc.compiler.flow import (
@@ -27,7 +32,7 @@ from dandc.compiler.flow import (
     Graph,
     Source,
 )
-from dandc.compiler.check.testplan import Tests
+from dandc.compiler.recursion import room_for_recursion
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
@@ -48,7 +53,7 @@ class Checked:
     configs: tuple[Config, ...]
     endpoints: tuple[Endpoint, ...]
     diagnostics: tuple[Diagnostic, ...]
-    tests: Tests = Tests()
+    tests: Tests = Factory(Tests)
 
     @property
     def failed(self) -> bool:
@@ -62,6 +67,11 @@ def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagn
     `syntax` are the parser's diagnostics: the body of an item that holds one has lost statements and is not looked at, so that
     no mistake is reported for what is not there.
     """
+    with room_for_recursion():
+        return _check(modules, root, syntax)
+
+
+def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagnostic]) -> Checked:
     sink = Sink()
     world = World(sink, check_fn=check_fn)
     declare(world, dict(modules))
@@ -69,6 +79,7 @@ def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagn
     for name, fn in world.fns.items():
         if not fn.scope.module.trusted and not _holds(fn.item, syntax):
             world.typed_fn(name)
+    settle_constants(world)
     facts = {}
     for name, kernel in world.kernels.items():
         if _holds(kernel.item, syntax):
@@ -80,6 +91,8 @@ def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagn
     configs, endpoints = _configs(world, root), _endpoints(world, root)
     graphs = {name: check_composition(world, c, facts, root) for name, c in world.compositions.items() if not _holds(c.item, syntax)}
     _check_recursion(world, graphs)
+    if not sink.failed:
+        check_instances(world, world.checked_kernels)
     broken = frozenset(id(i) for i in world.scopes[root].module.tree.items if _holds(i, syntax))
     tests = check_tests(world, facts, root, broken)
     ordered = tuple(sorted(sink.diagnostics, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
@@ -163,19 +176,12 @@ def _endpoint_base(world: World, scope: str, item: tree.EndpointItem, root: str)
 
 def _check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
     """A composition that runs itself would never end: compositions form a DAG as well."""
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            item = world.compositions[name].item
-            way = " -> ".join(n.rsplit(".", 1)[-1] for n in (*path[path.index(name) :], name))
-            world.sink.add(simple("C0415", f"the composition `{item.name.text}` runs itself", item.name.span, way))
-            done.update(path)
-        elif name not in done:
-            for node in graphs[name].nodes:
-                if isinstance(node, CompositionNode) and node.graph in graphs:
-                    visit(node.graph, (*path, name))
-            done.add(name)
-
-    for name in graphs:
-        visit(name, ())
+    edges = {
+        name: [n.graph for n in graph.nodes if isinstance(n, CompositionNode) and n.graph in graphs]
+        for name, graph in graphs.items()
+    }
+    for path in circles(edges):
+        names = [world.compositions[n].item.name for n in path]
+        way = " -> ".join(n.text for n in (*names, names[0]))
+        message = f"the composition `{names[0].text}` runs itself"
+        world.sink.add(simple("C0415", message, names[0].span, way))

@@ -1,10 +1,13 @@
 """Which configs and endpoints a kernel reads, itself or through helpers: they become implicit inputs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import fields_dict, frozen, has
 from dandc.compiler.check.symbols import World
 from dandc.compiler.typed import TCall, TConfig, TEndpoint, TFnRef, TKernel
+
+
+Implicit = tuple[str, str]  # ("config" | "endpoint", qualified name)
 
 
 @frozen
@@ -17,20 +20,41 @@ class Captures:
 
 def captures(world: World, kernel: TKernel) -> Captures:
     """What `kernel` reads beside its parameters."""
-    configs: set[str] = set()
-    endpoints: set[str] = set()
-    todo: list[object] = [kernel.body]
-    seen: set[str] = set()
+    found, called = reads(kernel.body)
+    found = found | reads_through(world, called)
+    by_kind = {kind: tuple(sorted(n for k, n in found if k == kind)) for kind in ("config", "endpoint")}
+    return Captures(by_kind["config"], by_kind["endpoint"])
+
+
+def reads(body: object) -> tuple[frozenset[Implicit], frozenset[str]]:
+    """Configs and endpoints that occur in `body`, and the helpers that it calls."""
+    found: set[Implicit] = set()
+    called: set[str] = set()
+    for node in walk(body):
+        match node:
+            case TConfig(name=name):
+                found.add(("config", name))
+            case TEndpoint(name=name):
+                found.add(("endpoint", name))
+            case TCall(fn=fn) | TFnRef(fn=fn):
+                called.add(fn)
+    return frozenset(found), frozenset(called)
+
+
+def reads_through(world: World, called: Iterable[str]) -> frozenset[Implicit]:
+    """What helpers read of configs and endpoints, themselves or through others."""
+    found: set[Implicit] = set()
+    todo = list(called)
+    seen = set(todo)
     while todo:
-        for node in walk(todo.pop()):
-            if isinstance(node, TConfig):
-                configs.add(node.name)
-            elif isinstance(node, TEndpoint):
-                endpoints.add(node.name)
-            elif isinstance(node, TCall | TFnRef) and node.fn not in seen:
-                seen.add(node.fn)
-                todo.append(world.typed_fn(node.fn).body or ())
-    return Captures(tuple(sorted(configs)), tuple(sorted(endpoints)))
+        name = todo.pop()
+        if name not in world.reads:
+            world.reads[name] = reads(world.typed_fn(name).body or ())
+        direct, others = world.reads[name]
+        found |= direct
+        todo += others - seen
+        seen |= others
+    return frozenset(found)
 
 
 def walk(value: object) -> Iterator[object]:

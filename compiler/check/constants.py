@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from operator import add, mul, sub
 from typing import Any
 
+from dandc.compiler.check.captures import walk
+from dandc.compiler.check.circles import circles, circular, producers_first
 from dandc.compiler.check.infer import map_type
+from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import World
 from dandc.compiler.encoding import Variant
 from dandc.compiler.typed import (
@@ -12,6 +15,7 @@ from dandc.compiler.typed import (
     TBinary,
     TCall,
     TExpr,
+    TFnRef,
     TFString,
     TLit,
     TMake,
@@ -20,6 +24,7 @@ from dandc.compiler.typed import (
     TVariant,
 )
 from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int
+from dandc.lang import tree
 
 Value = object
 
@@ -58,12 +63,45 @@ def constant_value(world: World, expr: TExpr, solutions: Mapping[int, Type]) -> 
         case TFString(parts=parts):
             values = [constant_value(world, p, solutions) for p in parts]
             return "".join(v for v in values if isinstance(v, str)) if all(isinstance(v, str) for v in values) else None
-        case TCall(fn=fn, args=()) if fn in world.fns and not world.fns[fn].params:
-            checked = world.typed_fn(fn)
-            body = checked.body
-            if body and len(body) == 1 and isinstance(body[0], TReturn) and body[0].value is not None:
-                return constant_value(world, body[0].value, checked.solutions)
+        case TCall(fn=fn, args=()):
+            return world.values.get(fn)
     return None
+
+
+def settle_constants(world: World) -> None:
+    """Evaluate all constants, those that others need first; report those that need themselves."""
+    constants = {name for name, fn in world.fns.items() if isinstance(fn.item, tree.ConstItem)}
+    edges = {name: _needed(world, name, constants) for name in constants if name in world.checked_fns}
+    for path in circles(dict(sorted(edges.items(), key=lambda e: world.fns[e[0]].span.start))):
+        decl = world.fns[path[0]]
+        names = [world.fns[n].item.name.text for n in (*path, path[0])]
+        notes = (f"needed for each other: {' -> '.join(f'`{n}`' for n in names)}",)
+        message = f"the constant `{names[0]}` needs itself"
+        world.sink.add(simple("T0338", message, decl.span, "its value would never end", notes=notes))
+    world.circular |= set(circular(edges))
+    for name in producers_first(edges):
+        if name not in world.circular:
+            checked = world.checked_fns[name]
+            body = checked.body
+            if body and isinstance(body[0], TReturn) and body[0].value is not None:
+                value = constant_value(world, body[0].value, checked.solutions)
+                if value is not None:
+                    world.values[name] = value
+
+
+def _needed(world: World, name: str, constants: set[str]) -> list[str]:
+    """The constants that the constant `name` needs, itself or through helpers."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for node in walk(world.typed_fn(waiting.pop()).body or ()):
+            if isinstance(node, TCall | TFnRef) and node.fn in constants:
+                found[node.fn] = None
+            elif isinstance(node, TCall | TFnRef) and node.fn not in seen:
+                seen.add(node.fn)
+                waiting.append(node.fn)
+    return list(found)
 
 
 FOLDED: Mapping[str, Callable[[Any, Any], Any]] = {"+": add, "-": sub, "*": mul}

@@ -7,7 +7,8 @@ order in which producers precede consumers.
 from attrs import Factory, define, evolve, field, fields_dict, frozen
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
-from dandc.compiler.check.captures import Captures
+from dandc.compiler.check.captures import Captures, walk
+from dandc.compiler.check.circles import circles, circular, producers_first
 from dandc.compiler.check.constants import constant_value, settle
 from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Symbol, World
 from dandc.compiler.check.types import KIND_WORDS, contents, define_type, lookup, lookup_path
@@ -33,7 +34,7 @@ from dandc.compiler.flow import (
     Policies,
     Source,
 )
-from dandc.compiler.typed import TPort
+from dandc.compiler.typed import TCall, TPort
 from dandc.compiler.types import ERROR, SECRET, UNIT, Named, Result, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
@@ -72,7 +73,6 @@ class _Flow:
     values: dict[str, Value] = Factory(dict)
     makers: dict[str, tree.FlowStmt] = Factory(dict)
     done: set[int] = Factory(set)
-    active: list[tree.FlowStmt] = Factory(list)
     nodes: list[FlowNode] = Factory(list)
     used: set[str] = Factory(set)
     names: dict[str, int] = field(factory=dict)
@@ -93,7 +93,7 @@ def check_composition(world: World, decl: CompositionDecl, facts: dict[str, Kern
         label = Label(port.span, f"`{port.name}` is declared here")
         flow.values[port.name] = Value(port.flow, InputSource(i), label)
     _collect_makers(flow)
-    for stmt in decl.item.body:
+    for stmt in _producers_first(flow):
         _statement(flow, stmt, root)
     outputs = tuple(_output(flow, port, root) for port in decl.outputs)
     inputs = tuple(GraphPort(p.name, p.flow) for p in decl.params)
@@ -123,6 +123,32 @@ def _collect_makers(flow: _Flow) -> None:
                 flow.makers[name.text] = stmt
 
 
+def _producers_first(flow: _Flow) -> list[tree.FlowStmt]:
+    """The statements in an order in which sets are made before they are used; circles are reported and broken."""
+    body = {str(i): stmt for i, stmt in enumerate(flow.decl.item.body)}
+    numbers = {id(stmt): number for number, stmt in body.items()}
+    edges: dict[str, list[str]] = {}
+    for number, stmt in body.items():
+        makers = (flow.makers.get(name.text) for name in _references(stmt.value))
+        edges[number] = [numbers[id(m)] for m in makers if m is not None]
+    for path in circles(edges):
+        flow.report(_cycle([body[n].targets[0] for n in path if body[n].targets]))
+    for number in circular(edges):
+        flow.done.add(id(body[number]))
+        for name in (*body[number].targets, *_collected(body[number].value)):
+            flow.values.setdefault(name.text, BROKEN)
+    return [body[number] for number in producers_first(edges)]
+
+
+def _references(value: tree.FlowExpr) -> list[tree.Name]:
+    """The sets that an expression of a composition names."""
+    if isinstance(value, tree.FlowRef):
+        return [value.name]
+    if isinstance(value, tree.FlowConst):
+        return names_in(value.value)
+    return [name for arg in value.args for name in _references(arg.value)] if isinstance(value, tree.FlowCall) else []
+
+
 def _collected(value: tree.FlowExpr) -> list[tree.Name]:
     """The names that `collect into` makes, in nested calls too."""
     if not isinstance(value, tree.FlowCall):
@@ -134,19 +160,8 @@ def _collected(value: tree.FlowExpr) -> list[tree.Name]:
 def _statement(flow: _Flow, stmt: tree.FlowStmt, root: str) -> None:
     if id(stmt) in flow.done:
         return
-    if any(stmt is other for other in flow.active):
-        flow.done.add(id(stmt))
-        circle = flow.active[next(i for i, other in enumerate(flow.active) if other is stmt) :]
-        flow.report(_cycle([s.targets[0] for s in circle if s.targets]))
-        for name in stmt.targets:
-            flow.values.setdefault(name.text, BROKEN)
-        return
-    flow.active.append(stmt)
-    try:
-        results = _results(flow, stmt, root)
-    finally:
-        flow.active.pop()
     flow.done.add(id(stmt))
+    results = _results(flow, stmt, root)
     for name, value in zip(stmt.targets, results, strict=False):
         flow.values.setdefault(name.text, value)
 
@@ -292,6 +307,8 @@ def constant(world: World, decl: CompositionDecl, expr: tree.Expr, want: Want | 
     solutions = body.finish()
     t = settle(typed.type, solutions)
     if len(world.sink.diagnostics) > before or t == ERROR:
+        return None
+    if any(isinstance(n, TCall) and n.fn in world.circular for n in walk(typed)):
         return None
     value = constant_value(world, typed, solutions)
     if value is None and t != UNIT:

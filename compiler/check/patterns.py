@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
-from dandc.compiler.check.exhaustive import missing, unreachable
+from dandc.compiler.check.exhaustive import TooManyCombinations, missing, unreachable
 from dandc.compiler.check.types import variants_of
 from dandc.compiler.typed import (
     PBind,
@@ -161,7 +161,15 @@ def _check_coverage(
     rows = [a.pattern for a in typed if a.guard is None]
     if any(p.type == ERROR for p in rows):
         return
-    witness = missing(body.world, t, rows)
+    try:
+        witness = missing(body.world, t, rows)
+        covered = unreachable(body.world, t, [(a.pattern, a.guard is not None) for a in typed])
+    except TooManyCombinations:
+        head = Span(span.file, span.start, span.start + len("match"))
+        message = "the patterns of this match have too many combinations"
+        notes = ("match on a part of the value first, and on the rest in the arms",)
+        body.report(report.simple("T0339", message, head, "cannot be decided in reasonable time", notes=notes))
+        return
     if witness is not None:
         head = Span(span.file, span.start, span.start + len("match"))
         what = "all values" if witness == "_" else f"`{witness}`"
@@ -170,7 +178,6 @@ def _check_coverage(
         if len(rows) < len(typed):
             notes = ("an arm with `if` covers nothing for certain", *notes)
         body.report(report.simple("T0324", f"the match does not cover {what}", head, label, notes=notes))
-    covered = unreachable(body.world, t, [(a.pattern, a.guard is not None) for a in typed])
     if covered:
         _report_unreachable(body, t, arms, typed, covered)
 

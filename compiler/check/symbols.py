@@ -176,6 +176,14 @@ class World:
     endpoints: dict[str, EndpointDecl] = Factory(dict)
     checked_fns: dict[str, TFn] = Factory(dict)
     checked_kernels: dict[str, TKernel] = Factory(dict)
+    # The variants of enums that somebody asked about, with their payloads.
+    variants: dict[Type, tuple[tuple[str, tuple[Type, ...]], ...]] = Factory(dict)
+    # The values of constants that a composition may use; those that are computed are not among them.
+    values: dict[str, object] = Factory(dict)
+    # Of each helper that somebody asked about: what it reads of configs and endpoints, and which helpers it calls.
+    reads: dict[str, tuple[frozenset[tuple[str, str]], frozenset[str]]] = Factory(dict)
+    # Constants that need themselves.
+    circular: set[str] = Factory(set)
     # Instantiated nominal types that occurred; lowering and flow graphs fill it through `check.types.define_type`.
     table: dict[str, TypeDef] = Factory(dict)
     check_fn: Callable[["World", FnDecl], TFn] = field(kw_only=True)

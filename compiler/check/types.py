@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from attrs import evolve
 from dandc.compiler.check import report
+from dandc.compiler.check.circles import circles
 from dandc.compiler.check.infer import parts, substitute
 from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, TypeDecl, World
 from dandc.compiler.typed import TPort
@@ -297,8 +299,10 @@ def variants_of(world: World, t: Type) -> tuple[tuple[str, tuple[Type, ...]], ..
             decl = world.types[name]
             if decl.variants is None:
                 return None
-            bindings = dict(zip(decl.params, args, strict=True))
-            return tuple((v.name, tuple(substitute(p, bindings) for p in v.payload)) for v in decl.variants)
+            if t not in world.variants:
+                bindings = dict(zip(decl.params, args, strict=True))
+                world.variants[t] = tuple((v.name, tuple(substitute(p, bindings) for p in v.payload)) for v in decl.variants)
+            return world.variants[t]
     return None
 
 
@@ -367,57 +371,78 @@ def define_type(world: World, t: Type, table: dict[str, TypeDef]) -> None:
 
 
 def check_finite(world: World, scope: Scope) -> None:
-    """Report records and enums of `scope` that would contain themselves without an array between, one of each circle."""
-    reported: set[str] = set()
-    edges = _circular({name: _inside(world, name) for name in world.types})
+    """Report records and enums of `scope` that would contain themselves without an array between, or ever larger types."""
+    for path in circles({name: _inside(world, name) for name, decl in world.types.items()}):
+        decl = world.types[path[0]]
+        if decl.scope is scope:
+            way = " -> ".join(_bare(name) for name in (*path, path[0]))
+            message = f"`{_bare(path[0])}` contains itself"
+            notes = (f"{way}: put an `array[...]` in between",)
+            world.sink.add(report.simple("T0314", message, decl.span, "a value would never end", notes=notes))
     for decl in world.types.values():
-        if decl.scope is scope and decl.name in edges and decl.name not in reported:
-            path = _way_back(edges, decl.name)
-            reported.update(path)
-            if path:
-                way = " -> ".join(_bare(name) for name in (*path, decl.name))
-                message = f"`{_bare(decl.name)}` contains itself"
-                notes = (f"{way}: put an `array[...]` in between",)
-                world.sink.add(report.simple("T0314", message, decl.span, "a value would never end", notes=notes))
+        while decl.scope is scope and decl.params and (growing := _growth(world, decl)):
+            message = f"`{_bare(decl.name)}` contains ever larger types"
+            notes = (f"inside it stands `{report.display(growing)}`, whose argument is larger than its own",)
+            world.sink.add(report.simple("T0314", message, decl.span, "the types never end", notes=notes))
+            _cut(decl, growing)
+
+
+def _growth(world: World, decl: TypeDecl) -> Type | None:
+    """A use of a generic type inside `decl` that leads back to `decl` with a larger argument (Kennedy and Pierce 2007)."""
+    for use in _uses(decl):
+        for arg in use.args:
+            inside = [v for v in _variables(arg) if v in decl.params]
+            if inside and not isinstance(arg, TypeVar) and decl.name in _reached(world, use.name):
+                return use
+    return None
+
+
+def _cut(decl: TypeDecl, use: Type) -> None:
+    """Take the reported type `use` out of the declaration, so that nobody follows it without end."""
+
+    def mended(t: Type) -> Type:
+        return ERROR if use in _all_parts(t) else t
+
+    if decl.fields is not None:
+        decl.fields = tuple(evolve(f, type=mended(f.type)) for f in decl.fields)
+    if decl.variants is not None:
+        decl.variants = tuple(evolve(v, payload=tuple(mended(p) for p in v.payload)) for v in decl.variants)
+
+
+def _all_parts(t: Type) -> list[Type]:
+    return [t, *(inner for part in parts(t) for inner in _all_parts(part))]
+
+
+def _uses(decl: TypeDecl) -> list[Named]:
+    """All nominal types that stand anywhere in the declaration."""
+    waiting = [f.type for f in decl.fields or ()] + [p for v in decl.variants or () for p in v.payload]
+    found: list[Named] = []
+    while waiting:
+        t = waiting.pop()
+        if isinstance(t, Named):
+            found.append(t)
+        waiting.extend(parts(t))
+    return found
+
+
+def _variables(t: Type) -> list[TypeVar]:
+    return [t] if isinstance(t, TypeVar) else [v for part in parts(t) for v in _variables(part)]
+
+
+def _reached(world: World, name: str) -> set[str]:
+    """The generic types that a value of the generic type `name` may contain, itself included."""
+    seen = {name}
+    waiting = [name]
+    while waiting:
+        for use in _uses(world.types[waiting.pop()]):
+            if use.args and use.name in world.types and use.name not in seen:
+                seen.add(use.name)
+                waiting.append(use.name)
+    return seen
 
 
 def _bare(name: str) -> str:
     return name.rsplit(".", 1)[-1]
-
-
-def _circular(edges: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The part of a graph from which a circle can be reached."""
-    users: dict[str, list[str]] = {}
-    for name, targets in edges.items():
-        for target in targets:
-            users.setdefault(target, []).append(name)
-    left = {name: len(targets) for name, targets in edges.items()}
-    ready = [name for name, n in left.items() if n == 0]
-    while ready:
-        name = ready.pop()
-        del left[name]
-        for user in users.get(name, ()):
-            left[user] -= 1
-            if left[user] == 0:
-                ready.append(user)
-    return {name: [t for t in edges[name] if t in left] for name in left}
-
-
-def _way_back(edges: Mapping[str, list[str]], start: str) -> list[str]:
-    """The types from `start` on that contain one another, if they lead back to it; each is visited once."""
-    came_from: dict[str, str] = {}
-    waiting = [start]
-    for name in waiting:
-        for inner in edges[name]:
-            if inner == start:
-                path = [name]
-                while path[0] != start:
-                    path.insert(0, came_from[path[0]])
-                return path
-            if inner not in came_from:
-                came_from[inner] = name
-                waiting.append(inner)
-    return []
 
 
 def _inside(world: World, name: str) -> list[str]:

@@ -10,6 +10,7 @@ from dandc.compiler.lower.builder import Builder
 from dandc.compiler.lower.context import Context
 from dandc.compiler.lower.functions import Lowering, implicit_type
 from dandc.compiler.lower.statements import lower_body
+from dandc.compiler.recursion import room_for_recursion
 from dandc.compiler.typed import TKernel
 
 __all__ = ["lower_kernel"]
@@ -20,9 +21,14 @@ def lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -
 
     Implicit inputs (configs, then endpoints) follow the declared parameters as parameters of kind `one`.
     """
+    with room_for_recursion():
+        return _lower_kernel(world, kernel, captures, root)
+
+
+def _lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -> kir.Kernel:
     context = Context(world)
     b = Builder(kernel.name, kernel.span)
-    low = Lowering(context, b, {}, kernel.solutions, kernel=True)
+    low = Lowering(context, b, {}, kernel.solutions, kernel=True, base=kernel.name)
     params = [
         ParamDecl(p.name, p.kind, p.key and context.concrete(p.key), context.concrete(p.item)) for p in kernel.params
     ]

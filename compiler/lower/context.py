@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 from attrs import Factory, define, frozen
 from dandc.compiler import kir
-from dandc.compiler.check.captures import walk
+from dandc.compiler.check.captures import Implicit, reads, reads_through
 from dandc.compiler.check.infer import map_type
 from dandc.compiler.check.symbols import World
 from dandc.compiler.check.types import define_type
-from dandc.compiler.typed import TCall, TConfig, TEndpoint, TFnRef
 from dandc.compiler.types import (
     STR,
     Anon,
@@ -28,8 +27,6 @@ from dandc.compiler.types import (
     TypeDef,
     is_scalar,
 )
-
-Implicit = tuple[str, str]  # ("config" | "endpoint", qualified name)
 
 
 @frozen
@@ -96,38 +93,16 @@ class Context:
 
     def implicit(self, fn: str) -> tuple[Implicit, ...]:
         """What the helper `fn` reads of configs and endpoints, itself or through others, in a fixed order."""
+        if not (self.world.configs or self.world.endpoints):
+            return ()
         if fn not in self._implicit:
-            found: set[Implicit] = set()
-            seen: set[str] = {fn}
-            todo = [fn]
-            while todo:
-                direct, called = self.reads(self.world.typed_fn(todo.pop()).body or ())
-                found |= direct
-                todo += [c for c in called if c not in seen]
-                seen |= called
-            self._implicit[fn] = tuple(sorted(found))
+            self._implicit[fn] = tuple(sorted(reads_through(self.world, (fn,))))
         return self._implicit[fn]
 
-    def reads(self, body: object) -> tuple[set[Implicit], set[str]]:
-        """Configs and endpoints that occur in `body`, and the helpers that it calls."""
-        found: set[Implicit] = set()
-        called: set[str] = set()
-        for node in walk(body):
-            match node:
-                case TConfig(name=name):
-                    found.add(("config", name))
-                case TEndpoint(name=name):
-                    found.add(("endpoint", name))
-                case TCall(fn=fn) | TFnRef(fn=fn):
-                    called.add(fn)
-        return found, called
-
     def reads_all(self, body: object) -> tuple[Implicit, ...]:
-        """The same with everything that called helpers read."""
-        found, called = self.reads(body)
-        for fn in called:
-            found |= set(self.implicit(fn))
-        return tuple(sorted(found))
+        """Configs and endpoints that `body` reads, itself or through the helpers that it calls."""
+        found, called = reads(body)
+        return tuple(sorted(found | reads_through(self.world, called)))
 
     def is_heap(self, t: Type) -> bool:
         """Whether values of `t` contain buffers."""

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from attrs import Factory, define
 from dandc.compiler import kir
 from dandc.compiler.check.calls import place_root
-from dandc.compiler.check.captures import walk
+from dandc.compiler.check.captures import Implicit, walk
 from dandc.compiler.check.constants import settle
 from dandc.compiler.check.infer import substitute
 from dandc.compiler.kir import FieldStep, IndexStep, Lit, Operand, Place
 from dandc.compiler.lower import derive, intrinsics
 from dandc.compiler.lower.builder import Builder
-from dandc.compiler.lower.context import BoundFn, Context, Implicit
+from dandc.compiler.lower.context import BoundFn, Context
 from dandc.compiler.typed import (
     Local,
     TArray,
@@ -85,6 +85,9 @@ class Lowering:
     bindings: Mapping[TypeVar, Type]
     solutions: Mapping[int, Type]
     kernel: bool
+    # What a lambda in this body is called after: the helper or kernel with its type arguments. Functions that are passed
+    # to it do not count, or else a lambda in a recursive helper would be another one in every call.
+    base: str
     slots: dict[int, int] = Factory(dict)
     functions: dict[int, BoundFn] = Factory(dict)
     implicit: dict[Implicit, int] = Factory(dict)
@@ -201,11 +204,12 @@ class Lowering:
         outer = [self.slot(c) for c in values]
         outer += [slot for f in functions for slot in self.functions[id(f)].captures]
         outer += [self.implicit[i] for i in implicit]
-        name = f"{self.b.name}.lambda@{expr.span.file}:{expr.span.start}"
+        name = f"{self.base}.lambda@{expr.span.file}:{expr.span.start}"
+        name += "".join(f"({self.functions[id(f)].name})" for f in functions)
 
         def build() -> kir.Function:
             b = Builder(name, expr.span, self.type(expr.body.type))
-            inner = Lowering(self.context, b, self.bindings, self.solutions, self.kernel)
+            inner = Lowering(self.context, b, self.bindings, self.solutions, self.kernel, self.base)
             for local in (*expr.params, *values):
                 inner.slots[id(local)] = b.param(local.name, self.type(local.type))
             for local in functions:
@@ -346,20 +350,19 @@ class Lowering:
 def instance(context: Context, fn: str, type_args: tuple[Type, ...], functions: tuple[str, ...]) -> str:
     """The name of the instance of helper `fn`; it will be built."""
     typed = context.world.typed_fn(fn)
-    name = fn + (f"[{', '.join(map(str, type_args))}]" if type_args else "")
-    name += "".join(f"({f})" for f in functions)
-    captures = {f: context.functions.get(f) for f in functions}
-    return context.request(name, lambda: _build_instance(context, typed, name, type_args, tuple(captures)))
+    base = fn + (f"[{', '.join(map(str, type_args))}]" if type_args else "")
+    name = base + "".join(f"({f})" for f in functions)
+    return context.request(name, lambda: _build_instance(context, typed, base, name, type_args, functions))
 
 
 def _build_instance(
-    context: Context, typed: TFn, name: str, type_args: tuple[Type, ...], functions: tuple[str, ...]
+    context: Context, typed: TFn, base: str, name: str, type_args: tuple[Type, ...], functions: tuple[str, ...]
 ) -> kir.Function:
     from dandc.compiler.lower.statements import lower_body
 
     bindings = dict(zip(typed.type_params, type_args, strict=True))
     b = Builder(name, typed.span)
-    low = Lowering(context, b, bindings, typed.solutions, kernel=False)
+    low = Lowering(context, b, bindings, typed.solutions, kernel=False, base=base)
     b.result = low.type(typed.result)
     bound = iter(functions)
     late: list[tuple[Local, str]] = []
