@@ -81,11 +81,15 @@ class Unifier:
     def __init__(self) -> None:
         self.solutions: dict[int, Type] = {}
         self._next = 0
+        self._literals: list[InferVar] = []
 
     def fresh(self, kind: str = "any") -> InferVar:
         """A new variable."""
         self._next += 1
-        return InferVar(self._next, kind)
+        variable = InferVar(self._next, kind)
+        if kind != "any":
+            self._literals.append(variable)
+        return variable
 
     def shallow(self, t: Type) -> Type:
         """`t`, or what it is known to be if it is a variable; its parts may still be variables."""
@@ -103,7 +107,7 @@ class Unifier:
     def finish(self) -> Mapping[int, Type]:
         """Unsolved literals take `i64` and `f64`, then every solution in full; unsolved others stay variables."""
         defaults = {"int": I64, "float": F64}
-        for t in list(self.solutions.values()):
+        for t in [*self._literals, *self.solutions.values()]:
             self._default(t, defaults)
         return {key: self.zonk(t) for key, t in self.solutions.items()}
 
