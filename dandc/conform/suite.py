@@ -29,9 +29,9 @@ from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Span
 from dandc.vm import LocalPlacement, RunLimits, open_local
 
-# No program can show these: the sandbox, the tools, the network, foreign images and bundles are tested elsewhere.
-_FAMILIES_ELSEWHERE = ("S", "U", "W", "R072", "R074")
-_CODES_ELSEWHERE = frozenset(("R0709", "R0711", "R0712", "R0737", "R0738"))
+# No checked program can show these alone: the sandbox, the tools, the network, tests, foreign images and bundles.
+_FAMILIES_ELSEWHERE = ("S", "U", "W", "R072", "R074", "R075")
+_CODES_ELSEWHERE = frozenset(("R0709", "R0711", "R0712", "R0713", "R0737", "R0738"))
 _WORKERS = 2
 
 
@@ -100,7 +100,7 @@ def run_suite(chapters: Sequence[Chapter]) -> Report:
         answers = anyio.run(_execute, [e for _, e in examples], plans, images)
         for (chapter, example), plan, given in zip(examples, plans, answers, strict=True):
             failures += [
-                Failed(chapter.name, f.line, example.id, f.message, f.blessed) for f in _judge(example, plan, given)
+                Failed(chapter.name, f.line, example.id, f.message, f.blessed) for f in _judge(example, plan, given, Path(folder) / "formatted")
             ]
     return report(chapters, failures)
 
@@ -117,10 +117,15 @@ def internal(error: Exception) -> ExampleError:
     return ExampleError(f"the implementation fails with {type(error).__name__}: {error}")
 
 
-def _judge(example: Example, plan: Plan | ExampleError, answers: dict[str, dict[int, Answer]]) -> list[Failure]:
+def _judge(
+    example: Example, plan: Plan | ExampleError, answers: dict[str, dict[int, Answer]], folder: Path
+) -> list[Failure]:
     if isinstance(plan, ExampleError):
         return [Failure(example.line, str(plan))]
-    return judge(example, plan, answers) + judge_format(example, plan.checkup)
+    try:
+        return judge(example, plan, answers) + judge_format(example, plan.checkup, folder)
+    except Exception as error:  # noqa: BLE001  # as above
+        return [Failure(example.line, str(internal(error)))]
 
 
 def report(chapters: Sequence[Chapter], failures: Iterable[Failed]) -> Report:
