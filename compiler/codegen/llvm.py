@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
 TRIPLE = "x86_64-unknown-linux-gnu"
-# Names that LLVM knows. `host` is resolved by LLVM itself; images made for it are not reproducible elsewhere.
-TARGETS = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "host")
+# Names that LLVM knows, from the level that has rounding instructions. `host` is resolved by LLVM itself; images made for it are not reproducible elsewhere.
+TARGETS = ("x86-64-v2", "x86-64-v3", "x86-64-v4", "host")
 
 
 @cache

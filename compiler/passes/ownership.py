@@ -53,7 +53,7 @@ def _retained(facts: _Facts, function: Function) -> set[int]:
             case Op(dst=dst, op=op, args=args) if op in VIEWS and isinstance(args[0], int):
                 found.add(args[0])
             case Call():
-                found |= {operand for operand in _kept_args(facts, function, instr) if isinstance(operand, int)}
+                found |= set(_kept_args(facts, function, instr))
     return found
 
 

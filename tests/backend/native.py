@@ -83,7 +83,7 @@ class Crash(Exception):
 @functools.cache
 def _launcher() -> bytes:
     asm = "\n".join(f'module asm "{line}"' for line in _LAUNCHER.strip().splitlines())
-    image = link(llvm.emit_object(asm, 0, "x86-64"), base=0x7B0000000000, limit=0x7B0001000000)
+    image = link(llvm.emit_object(asm, 0, "x86-64-v2"), base=0x7B0000000000, limit=0x7B0001000000)
     assert isinstance(image, bytes), image
     return image
 
