@@ -144,7 +144,7 @@ def test_expressions(text: str) -> None:
     assert_kept(f"fn f() {{ ({text}); ({text})[0] += {text}; for x in {text} {{ emit p[{text}] <- {text}; }} }}")
 
 
-@given(EXPRESSIONS)
+@given(EXPRESSIONS.filter(lambda text: "R(.." not in text))  # record updates stand in functions only
 @settings(SLOW, max_examples=100)
 def test_constants_of_compositions(text: str) -> None:
     """What is a constant in a composition stays one, and no call becomes one of the composition."""
