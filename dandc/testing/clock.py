@@ -15,6 +15,10 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 
+# Waiting for ever is a timer without end in anyio: who waits so long waits for nothing.
+_MOST_S = 10 * 365 * 86_400.0
+
+
 class Threads(Protocol):
     """Says how many worker threads are at work: the limiter of anyio's threads."""
 
@@ -63,7 +67,7 @@ class VirtualSelector(selectors.BaseSelector):
             return events
         if self._clock.busy:
             return self._inner.select(None)
-        if timeout is None:
+        if timeout is None or self._clock.now > _MOST_S:
             raise StuckError("everything waits, and no time-out is set")
         self._clock.now += timeout
         return []
