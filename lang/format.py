@@ -44,17 +44,24 @@ def format_source(source: Source) -> str | tuple[Diagnostic, ...]:
     if parsed.failed:
         return parsed.diagnostics
     try:
-        text = _format(source, parsed.module, clarify=True)
-        if text != source.text and not _agrees(source, parsed.module, text):
-            # Parentheses for clarity may nest a text deeper than the language allows.
-            text = _format(source, parsed.module, clarify=False)
-            if not _agrees(source, parsed.module, text):
-                raise Defect("the result would not mean the same")
+        text = _checked(source, parsed.module)
     except Defect as defect:
         return (Diagnostic("U0909", f"cannot format `{source.file}`: {defect}", None),)
     except TooLarge:
         message = f"the formatted text would have more than {MAX_SOURCE_BYTES >> 20} MiB"
         return (Diagnostic("L0010", message, Span(source.file, 0, 0), "its lines are indented too deeply"),)
+    return text
+
+
+def _checked(source: Source, module: t.Module) -> str:
+    """The formatted text, which says what the source says; raises `Defect` and `TooLarge`."""
+    text = _format(source, module, clarify=True)
+    if text == source.text or _agrees(source, module, text):
+        return text
+    # Parentheses for clarity may nest a text deeper than the language allows.
+    text = _format(source, module, clarify=False)
+    if not _agrees(source, module, text):
+        raise Defect("the result would not mean the same")
     return text
 
 

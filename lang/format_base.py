@@ -6,7 +6,7 @@ the generators on a list of its own, so that the depth of a text never becomes t
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable
-from types import GeneratorType
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -18,10 +18,13 @@ from dandc.lang.lexing import RESERVED
 # A child to print, and how tightly its context binds (the levels stand in format_expr.py).
 Request = tuple[t.Node, int]
 Steps = Generator[Request, Doc, Doc]
-Rule = Callable[["Printer", t.Node, int], Steps | Doc]
+# A rule prints the one type of node that it stands for in the table.
+Rule = Callable[["Printer", Any, int], Steps | Doc]
 
 # The names that mean something after a call are quoted if their author quoted them.
-_SOFT_WORDS = frozenset("retry timeout on failure collect into skip value named intrinsic expect fails traps given run with".split())
+_SOFT_WORDS = frozenset(
+    "retry timeout on failure collect into skip value named intrinsic expect fails traps given run with".split()
+)
 
 
 @define
@@ -38,20 +41,26 @@ class Printer:
 
     def print(self, node: t.Node) -> Doc:
         """The document of a node."""
-        running: list[Steps] = []
-        result: Steps | Doc | None = self._begin(node, 0)
-        while running or isinstance(result, GeneratorType):
-            if isinstance(result, GeneratorType):
-                running.append(result)
-                result = None
+        running = [_only(node)]
+        doc: Doc = ""
+        fresh = True
+        while True:
             try:
-                request = running[-1].send(result)
+                # A generator that has just been made takes nothing.
+                request = next(running[-1]) if fresh else running[-1].send(doc)
             except StopIteration as stop:
+                doc = stop.value
+                fresh = False
                 running.pop()
-                result = stop.value
+                if not running:
+                    return doc
+                continue
+            begun = self._begin(*request)
+            fresh = isinstance(begun, Generator)
+            if isinstance(begun, Generator):
+                running.append(begun)
             else:
-                result = self._begin(*request)
-        return result
+                doc = begun
 
     def _begin(self, node: t.Node, level: int) -> Steps | Doc:
         return self.rules[type(node)](self, node, level)
@@ -114,9 +123,9 @@ class Printer:
         self.tape.gather(self.first(node), dropping=dropping)
         return self.tape.take()
 
-    def leave(self, index: int) -> Trivia:
-        """Move behind the closing bracket `index`, which is printed by the caller: what stands before it."""
-        return self.tape.advance(index)
+
+def _only(node: t.Node) -> Steps:
+    return (yield node, 0)
 
 
 def leftmost(node: t.Node) -> t.Node | None:
@@ -214,7 +223,7 @@ def enclosed(p: Printer, opener: int, nodes: Iterable[t.Node]) -> Listing:
     for node in nodes:
         before = p.before(node)
         elements.append((before, (yield node, 0)))
-    return Enclosed(first, elements, p.leave(closer), p.tape.text(closer))
+    return Enclosed(first, elements, p.tape.advance(closer), p.tape.text(closer))
 
 
 def listed(p: Printer, bracket: str, nodes: Iterable[t.Node]) -> Steps:

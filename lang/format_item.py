@@ -104,7 +104,7 @@ def _only_return(p: Printer, body: t.Block, value: t.Expr) -> Steps:
     braces = p.tape.text(p.tape.cursor) == "{"
     before = p.before(value, dropping="= { return")
     shown = yield value, 0
-    end = p.leave(p.index_before(body.span.end)) if braces else NOTHING
+    end = p.tape.advance(p.index_before(body.span.end)) if braces else NOTHING
     return one_statement(" ", before, concat("return ", shown, ";"), end, instead=concat(" = ", shown, ";"))
 
 

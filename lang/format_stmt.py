@@ -121,7 +121,7 @@ def _arm(p: Printer, node: t.StmtArm, _: int) -> Steps:
         return concat(start, (yield node.body, 0))
     before = p.before(only, dropping="{")
     statement = yield only, 0
-    end = NOTHING if closer is None else p.leave(closer)
+    end = NOTHING if closer is None else p.tape.advance(closer)
     if isinstance(only, _COMPOUND):
         return concat(start, Enclosed("{", [(before, statement)], end, "}").doc(HARD, comma="", blanks=True))
     return group(start, one_statement("", before, statement, end, instead=statement))

@@ -67,7 +67,9 @@ def _walk(folder: str) -> Iterator[Path]:
 
 
 def _unreadable(error: OSError) -> None:
-    raise DiagnosticError(Diagnostic("U0901", f"cannot read `{error.filename}`: {(error.strerror or '').lower()}", None))
+    raise DiagnosticError(
+        Diagnostic("U0901", f"cannot read `{error.filename}`: {(error.strerror or '').lower()}", None)
+    )
 
 
 def _formatted(path: Path | None, reporter: Reporter) -> _Formatted:

@@ -59,7 +59,9 @@ def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
     assert UGLY == file.read_text()
 
 
-@pytest.mark.parametrize("written", [UGLY.encode(), b"\xef\xbb\xbf" + PRETTY.encode(), PRETTY.replace("\n", "\r\n").encode()])
+@pytest.mark.parametrize(
+    "written", [UGLY.encode(), b"\xef\xbb\xbf" + PRETTY.encode(), PRETTY.replace("\n", "\r\n").encode()]
+)
 def test_standard_input(written: bytes) -> None:
     """`-` reads standard input and writes to standard output: UTF-8 without a byte order mark, lines end with LF."""
     done = fmt("-", stdin=written)
@@ -116,8 +118,18 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     """The disk takes nothing: the file stays as it was, nothing is left beside it, and the reason is shown."""
     file = tmp_path / "a.dnd"
     file.write_text(UGLY)
-    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); sys.argv = sys.argv[1:]; "
-    command = [sys.executable, "-P", "-c", limited + "runpy.run_module('dandc', run_name='__main__')", "dandc", "fmt", file]
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); sys.argv = sys.argv[1:]; "
+    )
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        limited + "runpy.run_module('dandc', run_name='__main__')",
+        "dandc",
+        "fmt",
+        file,
+    ]
     done = subprocess.run(command, capture_output=True, check=False, timeout=50)
 
     assert 1 == done.returncode

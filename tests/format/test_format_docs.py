@@ -1,6 +1,7 @@
 """The document printer by itself: groups, indentation, suffixes, fills."""
 
 import pytest
+
 from dandc.lang.format_docs import (
     BLANK,
     FRESH,

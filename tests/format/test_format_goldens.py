@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dandc.lang import Source
 from dandc.lang.format import format_source
 

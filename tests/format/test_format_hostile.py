@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from dandc.lang import Source, parse
 from dandc.lang import tree as t
 from dandc.lang.format import RULES, format_source
@@ -74,7 +75,13 @@ def test_mistakes_are_those_of_the_parser(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("", ""), ("\n\n \n", ""), ("// c", "// c\n"), ("\ufeff// c\r\n\r\n\r\n//d\t \n\n", "// c\n\n//d\n"), ("//!m\n\n", "//!m\n")],
+    [
+        ("", ""),
+        ("\n\n \n", ""),
+        ("// c", "// c\n"),
+        ("\ufeff// c\r\n\r\n\r\n//d\t \n\n", "// c\n\n//d\n"),
+        ("//!m\n\n", "//!m\n"),
+    ],
 )
 def test_nothing_but_comments(text: str, expected: str) -> None:
     """Texts without items."""

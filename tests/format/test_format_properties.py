@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from dandc.lang import Source, parse
 from dandc.lang import tree as t
 from dandc.lang.format import RULES, format_source, same
 from dandc.lang.format_docs import WIDTH
 from dandc.lang.format_tape import comments, tape
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("stdlib/*.dnd"), *ROOT.glob("examples/**/*.dnd"), *ROOT.glob("tests/**/*.dnd")])
@@ -36,7 +37,9 @@ def gaps(draw: st.DrawFn) -> str:
     out = ""
     for i in range(draw(st.integers(1, 2))):
         comment = draw(st.sampled_from(COMMENTS)).format(f"c{i}")
-        out += draw(st.sampled_from([" ", "\n  ", "\n\n "])) + comment + draw(st.sampled_from(["\n ", "\n\n ", "\r\n "]))
+        out += (
+            draw(st.sampled_from([" ", "\n  ", "\n\n "])) + comment + draw(st.sampled_from(["\n ", "\n\n ", "\r\n "]))
+        )
     return out
 
 
@@ -89,14 +92,14 @@ def test_programs_are_formatted() -> None:
 
 
 @given(scrambled())
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=80)
 def test_anything_between_tokens(text: str) -> None:
     """Wherever comments and line ends stand, nothing is lost and the second time changes nothing."""
     assert_kept(text)
 
 
 @given(st.sampled_from(ITEMS), st.lists(st.sampled_from([" ", "\n ", "   ", "\r\n\t"]), min_size=2, max_size=30))
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=40)
 def test_layout_does_not_matter(item: str, pool: list[str]) -> None:
     """Without comments and empty lines, the result depends on the tokens alone."""
     lexemes = tape(Source("a.dnd", item)).lexemes
@@ -108,7 +111,9 @@ def test_layout_does_not_matter(item: str, pool: list[str]) -> None:
 
 # Expressions: every operand in parentheses, so that the text parses; the formatter leaves what is needed.
 
-ATOMS = st.sampled_from(["a", "xs", "limit_of_all", "1", "0xff", "1_000", "2.50", '"s"', 'b"\\x00"', 'f"{a}/b"', "true", "()"])
+ATOMS = st.sampled_from(
+    ["a", "xs", "limit_of_all", "1", "0xff", "1_000", "2.50", '"s"', 'b"\\x00"', 'f"{a}/b"', "true", "()"]
+)
 BINARY = "or and == != < <= > >= | ^ & << >> + - +% -% * / % *%".split()
 
 
@@ -137,7 +142,7 @@ EXPRESSIONS = st.recursive(ATOMS, compound, max_leaves=12)
 
 
 @given(EXPRESSIONS)
-@settings(SLOW, max_examples=200)
+@settings(SLOW, max_examples=80)
 def test_expressions(text: str) -> None:
     """Parentheses stand where they are needed, in every place where an expression may stand."""
     assert_kept(f"const A: T = {text};")
@@ -145,14 +150,14 @@ def test_expressions(text: str) -> None:
 
 
 @given(EXPRESSIONS.filter(lambda text: "R(.." not in text))  # record updates stand in functions only
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=40)
 def test_constants_of_compositions(text: str) -> None:
     """What is a constant in a composition stays one, and no call becomes one of the composition."""
     assert_kept(f"composition c() => () {{ x = {text}; y = f(({text}), each (z), k: all g(({text}))) retry 3; }}")
 
 
 @given(EXPRESSIONS)
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=80)
 def test_width(text: str) -> None:
     """Where a line can be broken, it is: only indentation makes lines longer than the page."""
     result = formatted(f"const A: T = {text};")
