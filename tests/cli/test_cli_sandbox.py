@@ -61,7 +61,8 @@ def test_without_processes_nothing_runs(dandc: Any) -> None:
     dandc("run", "quick.dnd", "-i", "text=hi").worked()
     if os.geteuid() == 0:
         pytest.skip("the limit of processes does not hold for root")
-    finished = dandc.shell('ulimit -u 1; exec "$@"', "run", "quick.dnd", "-i", "text=hi")
+    code = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NPROC, (1, 1)); os.execv(sys.argv[1], sys.argv[1:])"
+    finished = dandc("run", "quick.dnd", "-i", "text=hi", wrapper=(sys.executable, "-c", code))
     assert finished.status == 1
     assert finished.codes()[0].startswith("S08")
 

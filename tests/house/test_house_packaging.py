@@ -98,6 +98,37 @@ def works(python: Path, folder: Path) -> dict[str, str]:
     return found
 
 
+CONSUMER = """
+import dandc
+
+program: dandc.Program = dandc.compile("p.dnd", cache=None)
+result: dandc.Result = program.run("main", {"text": "hello", "token": dandc.Secret("x")}, limits=dandc.RunLimits())
+names: tuple[str, ...] = program.compositions
+
+
+async def later() -> int:
+    return len(await program.run_async(inputs={"text": 1}))
+
+
+wrong: int = program.compositions
+"""
+
+
+def types_are_seen_by_its_users(python: Path, folder: Path) -> None:
+    """A strict type checker takes the installed package at its word: the one mistake is found, and nothing else."""
+    (folder / "consumer.py").write_text(CONSUMER, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--follow-imports=silent"]
+    finished = subprocess.run(
+        [*command, f"--python-executable={python}", "consumer.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "consumer.py:13: error: Incompatible types in assignment" in finished.stdout
+    assert "Found 1 error in 1 file" in finished.stdout
+
+
 def test_the_sdist_is_complete(built: tuple[Path, Path]) -> None:
     with tarfile.open(built[0]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -129,6 +160,7 @@ def test_the_wheel_of_the_sdist_works(built: tuple[Path, Path], tmp_path: Path) 
     places = works(python, tmp_path)
     purelib = Path(places["dandc"]).parents[1]
     assert all(Path(place).is_relative_to(purelib / "dandc") for place in places.values())
+    types_are_seen_by_its_users(python, tmp_path)
     top = {entry.name for entry in purelib.iterdir()}
     assert {name for name in top if not name.endswith((".dist-info", ".pth", "__pycache__"))} == {"dandc"}
 
