@@ -13,7 +13,8 @@ from itertools import takewhile
 
 from attrs import Factory, define, frozen
 
-from dandc.conform.commands import Command, CommandError, parse_command
+from dandc.conform.commands import Call, Command, CommandError, Fails, Mistake, Mistakes, Run, parse_command
+from dandc.lang.codes import CODES
 
 _RULE = re.compile(r"r\[(.*)\]\s*")
 _RULE_ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")
@@ -180,7 +181,7 @@ def _commands(reading: _Reading, first: int, lines: Iterable[str]) -> Iterator[C
 
 
 def check_suite(chapters: Iterable[Chapter]) -> list[Problem]:
-    """What is wrong between chapters: ids that are used twice, examples of rules that do not exist."""
+    """What is wrong between chapters: ids that are used twice, examples of rules or with codes that do not exist."""
     problems: list[Problem] = []
     rules: dict[str, str] = {}
     examples: dict[str, str] = {}
@@ -205,4 +206,20 @@ def check_suite(chapters: Iterable[Chapter]) -> list[Problem]:
                 for rule in example.rules
                 if rule not in rules
             ]
+            problems += [
+                Problem(chapter.name, example.line, f"there is no diagnostic `{code}`")
+                for code in sorted(codes_of(example) - set(CODES))
+            ]
     return problems
+
+
+def codes_of(example: Example) -> set[str]:
+    """The codes of the diagnostics that the example must show."""
+    found: set[str] = set()
+    for command in example.commands:
+        match command:
+            case Mistake(expected=Fails(code=code)) | Call(expected=Fails(code=code)) | Run(fails=Fails(code=code)):
+                found.add(code)
+            case Mistakes(code=code):
+                found.add(code)
+    return found

@@ -39,9 +39,7 @@ def _codes(diagnostics: Sequence[Diagnostic]) -> list[str]:
     return sorted(d.code for d in diagnostics)
 
 
-def _refused(
-    example: Example, checkup: Checkup, wanted: Sequence[Fmt], reasons: Sequence[Diagnostic]
-) -> list[Failure]:
+def _refused(example: Example, checkup: Checkup, wanted: Sequence[Fmt], reasons: Sequence[Diagnostic]) -> list[Failure]:
     if all(d.code[0] in "LP" for d in reasons) and any(d.code[0] in "LP" for d in checkup.diagnostics):
         return [Failure(c.line, "a program with syntax mistakes is not formatted") for c in wanted]
     return [Failure(example.line, f"the formatter refuses the program: {reasons[0].message}")]

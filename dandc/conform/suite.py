@@ -17,8 +17,8 @@ from attrs import frozen
 from dandc.compiler import codegen
 from dandc.compiler.flow import KernelImage
 from dandc.compiler.kir import Kernel
-from dandc.conform.chapters import Chapter, Example, check_suite, parse_chapter
-from dandc.conform.commands import Call, Mistake, Run
+from dandc.conform.chapters import Chapter, Example, check_suite, codes_of, parse_chapter
+from dandc.conform.commands import Call, Run
 from dandc.conform.execute import INTERPRETER, LEVELS, Answer, Engine, Plan, execute, interpreter, prepare
 from dandc.conform.formatting import judge_format
 from dandc.conform.judge import Failure, judge
@@ -100,7 +100,8 @@ def run_suite(chapters: Sequence[Chapter]) -> Report:
         answers = anyio.run(_execute, [e for _, e in examples], plans, images)
         for (chapter, example), plan, given in zip(examples, plans, answers, strict=True):
             failures += [
-                Failed(chapter.name, f.line, example.id, f.message, f.blessed) for f in _judge(example, plan, given, Path(folder) / "formatted")
+                Failed(chapter.name, f.line, example.id, f.message, f.blessed)
+                for f in _judge(example, plan, given, Path(folder) / "formatted")
             ]
     return report(chapters, failures)
 
@@ -135,7 +136,7 @@ def report(chapters: Sequence[Chapter], failures: Iterable[Failed]) -> Report:
     examples = [example for chapter in chapters for example in chapter.examples]
     rules = tuple(rule.id for chapter in chapters for rule in chapter.rules)
     covered = {rule for example in examples for rule in example.rules}
-    shown = {code for example in examples if example.id not in failed for code in _codes(example)}
+    shown = {code for example in examples if example.id not in failed for code in codes_of(example)}
     return Report(
         len(examples),
         failed,
@@ -149,15 +150,6 @@ def report(chapters: Sequence[Chapter], failures: Iterable[Failed]) -> Report:
 def needs_example(code: str) -> bool:
     """Whether a program alone can show the diagnostic `code`."""
     return not code.startswith(_FAMILIES_ELSEWHERE) and code not in _CODES_ELSEWHERE
-
-
-def _codes(example: Example) -> set[str]:
-    expected = [
-        c.expected if isinstance(c, Mistake | Call) else c.fails
-        for c in example.commands
-        if isinstance(c, Mistake | Call | Run)
-    ]
-    return {code for e in expected if (code := getattr(e, "code", None)) is not None}
 
 
 # Code.
