@@ -56,8 +56,8 @@ def copy_of_tree(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The sdist of the tree, and the wheel that was built from that sdist alone."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The sdist of a copy of the tree, the wheel that was built from that sdist alone, and the copy."""
     folder = tmp_path_factory.mktemp("built")
     source = copy_of_tree(folder)
     code = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
@@ -65,7 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     options = ["--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", str(folder)]
     run([sys.executable, "-m", "pip", "wheel", "-q", *options, str(folder / name)], folder)
     (wheel,) = folder.glob("*.whl")
-    return folder / name, wheel
+    return folder / name, wheel, source
 
 
 def environment(folder: Path) -> Path:
@@ -129,7 +129,7 @@ def types_are_seen_by_its_users(python: Path, folder: Path) -> None:
     assert "Found 1 error in 1 file" in finished.stdout
 
 
-def test_the_sdist_is_complete(built: tuple[Path, Path]) -> None:
+def test_the_sdist_is_complete(built: tuple[Path, Path, Path]) -> None:
     with tarfile.open(built[0]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = {"setup.py", "LICENSE", "README.md", "lang/grammar.lark", "isolation/nucleus.ll", "isolation/build.py"}
@@ -138,14 +138,14 @@ def test_the_sdist_is_complete(built: tuple[Path, Path]) -> None:
     assert "isolation/nucleus.elf" not in names  # built where it is installed
 
 
-def test_the_wheel_holds_every_module_and_nothing_else(built: tuple[Path, Path]) -> None:
+def test_the_wheel_holds_every_module_and_nothing_else(built: tuple[Path, Path, Path]) -> None:
     with zipfile.ZipFile(built[1]) as archive:
         names = set(archive.namelist())
     expected = set()
     for room in ("lang", "compiler", "vm", "isolation", "stdlib", "dandc"):
-        for path in (ROOT / room).rglob("*"):
+        for path in (built[2] / room).rglob("*"):
             if path.suffix in (".py", ".dnd", ".lark", ".typed", ".ll", ".sha256"):
-                inside = path.relative_to(ROOT).as_posix()
+                inside = path.relative_to(built[2]).as_posix()
                 expected.add(inside if room == "dandc" else f"dandc/{inside}")
     content = {name for name in names if ".dist-info/" not in name}
     assert content == expected | {"dandc/isolation/nucleus.elf"}
@@ -154,7 +154,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(built: tuple[Path, Path])
     }
 
 
-def test_the_wheel_of_the_sdist_works(built: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_wheel_of_the_sdist_works(built: tuple[Path, Path, Path], tmp_path: Path) -> None:
     python = environment(tmp_path)
     install(python, tmp_path, str(built[1]))
     places = works(python, tmp_path)
@@ -165,10 +165,9 @@ def test_the_wheel_of_the_sdist_works(built: tuple[Path, Path], tmp_path: Path) 
     assert {name for name in top if not name.endswith((".dist-info", ".pth", "__pycache__"))} == {"dandc"}
 
 
-def test_the_wheel_of_the_tree_is_the_same(built: tuple[Path, Path], tmp_path: Path) -> None:
-    source = copy_of_tree(tmp_path)
+def test_the_wheel_of_the_tree_is_the_same(built: tuple[Path, Path, Path], tmp_path: Path) -> None:
     options = ["--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", str(tmp_path)]
-    run([sys.executable, "-m", "pip", "wheel", "-q", *options, str(source)], tmp_path)
+    run([sys.executable, "-m", "pip", "wheel", "-q", *options, str(built[2])], tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(built[1]) as theirs:
         assert {i.filename: i.CRC for i in ours.infolist()} == {i.filename: i.CRC for i in theirs.infolist()}
