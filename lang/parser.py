@@ -22,6 +22,7 @@ from dandc.lang.grammar import collector_paused, tables
 from dandc.lang.lexing import MAX_DIAGNOSTICS, Lexed, lex
 from dandc.lang.mistakes import explain, outside
 from dandc.lang.recovery import Problem, parse_item
+from dandc.lang.recursion import room_for_recursion
 from dandc.lang.spans import Source, Span
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def parse(source: Source, *, cache_dir: str | os.PathLike[str] | None = None) ->
     too_large = _too_large(source)
     if too_large is not None:
         return ParseResult(t.Module(Span(source.file, 0, 0), source.file, ()), (too_large,))
-    with collector_paused():
+    with collector_paused(), room_for_recursion():
         language = tables(cache_dir)
         lexed = lex(source, language)
         return _Parse(source, language, lexed).run()

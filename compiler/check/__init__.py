@@ -32,7 +32,7 @@ from dandc.compiler.flow import (
     Graph,
     Source,
 )
-from dandc.compiler.recursion import room_for_recursion
+from dandc.lang.recursion import room_for_recursion
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
@@ -74,6 +74,7 @@ def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagn
 def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagnostic]) -> Checked:
     sink = Sink()
     world = World(sink, check_fn=check_fn)
+    world.lossy = {m.name for m in modules.values() if any(isinstance(i, tree.ErrorItem) for i in m.tree.items)}
     declare(world, dict(modules))
     define_type(world, FAILURE, world.table)
     for name, fn in world.fns.items():
@@ -95,7 +96,9 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
         check_instances(world, world.checked_kernels)
     broken = frozenset(id(i) for i in world.scopes[root].module.tree.items if _holds(i, syntax))
     tests = check_tests(world, facts, root, broken)
-    ordered = tuple(sorted(sink.diagnostics, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
+    lossy = {world.scopes[name].module.tree.file for name in world.lossy}
+    kept = [d for d in sink.diagnostics if not (d.code == "N0201" and d.span and d.span.file in lossy)]
+    ordered = tuple(sorted(kept, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
     return Checked(root, world, graphs, world.checked_kernels, facts, configs, endpoints, ordered, tests)
 
 

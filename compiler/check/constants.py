@@ -78,9 +78,12 @@ def settle_constants(world: World) -> None:
         notes = (f"needed for each other: {' -> '.join(f'`{n}`' for n in names)}",)
         message = f"the constant `{names[0]}` needs itself"
         world.sink.add(simple("T0338", message, decl.span, "its value would never end", notes=notes))
-    world.circular |= set(circular(edges))
+    world.broken |= set(circular(edges))
     for name in producers_first(edges):
-        if name not in world.circular:
+        item = world.fns[name].item.span
+        if any(d.span and d.span.file == item.file and item.start <= d.span.start < item.end for d in world.sink.diagnostics):
+            world.broken.add(name)
+        if name not in world.broken and not world.broken.intersection(edges[name]):
             checked = world.checked_fns[name]
             body = checked.body
             if body and isinstance(body[0], TReturn) and body[0].value is not None:

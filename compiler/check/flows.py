@@ -308,7 +308,7 @@ def constant(world: World, decl: CompositionDecl, expr: tree.Expr, want: Want | 
     t = settle(typed.type, solutions)
     if len(world.sink.diagnostics) > before or t == ERROR:
         return None
-    if any(isinstance(n, TCall) and n.fn in world.circular for n in walk(typed)):
+    if any(isinstance(n, TCall) and n.fn in world.broken for n in walk(typed)):
         return None
     value = constant_value(world, typed, solutions)
     if value is None and t != UNIT:

@@ -182,8 +182,10 @@ class World:
     values: dict[str, object] = Factory(dict)
     # Of each helper that somebody asked about: what it reads of configs and endpoints, and which helpers it calls.
     reads: dict[str, tuple[frozenset[tuple[str, str]], frozenset[str]]] = Factory(dict)
-    # Constants that need themselves.
-    circular: set[str] = Factory(set)
+    # Constants without a value, because they need themselves or hold a mistake.
+    broken: set[str] = Factory(set)
+    # Modules that have lost items to syntax errors: that they lack a name says nothing.
+    lossy: set[str] = Factory(set)
     # Instantiated nominal types that occurred; lowering and flow graphs fill it through `check.types.define_type`.
     table: dict[str, TypeDef] = Factory(dict)
     check_fn: Callable[["World", FnDecl], TFn] = field(kw_only=True)

@@ -97,6 +97,8 @@ def member_of(world: World, scope: Scope, module: Symbol, name: tree.Name) -> Sy
     """The public name `name` of an imported module; reports what is not there."""
     inside = world.scopes[module.name]
     symbol = inside.names.get(name.text)
+    if symbol is None and module.name in world.lossy:
+        return None
     if symbol is None or symbol.kind == "module":
         public = [n for n, s in inside.names.items() if s.public]
         world.sink.add(report.unknown_member(f"module `{module.name}`", name.text, name.span, public, "name"))

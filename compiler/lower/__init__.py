@@ -10,7 +10,7 @@ from dandc.compiler.lower.builder import Builder
 from dandc.compiler.lower.context import Context
 from dandc.compiler.lower.functions import Lowering, implicit_type
 from dandc.compiler.lower.statements import lower_body
-from dandc.compiler.recursion import room_for_recursion
+from dandc.lang.recursion import room_for_recursion
 from dandc.compiler.typed import TKernel
 
 __all__ = ["lower_kernel"]
