@@ -126,8 +126,9 @@ class _Page:
         before = self.printer.before(item)
         text = render(self.printer.print(item), longest=self.room)
         self.room -= len(text)
-        is_long = "\n" in text or any(not comment.trailing for comment in before.comments)
-        apart = self.last is not None and (self.last_is_long or is_long or _kind(self.last) != _kind(item))
+        is_long = "\n" in text
+        begins = is_long or any(not comment.trailing for comment in before.comments)
+        apart = self.last is not None and (self.last_is_long or begins or _kind(self.last) != _kind(item))
         self._trivia(before, apart=apart)
         self.out += [text, "\n"]
         self.last, self.last_is_long = item, is_long
