@@ -327,6 +327,58 @@ fn "k"(%0 "n": i64) -> unit {
     assert "ok" == many.results[0].state
 
 
+def test_what_is_kept_is_not_overwritten_by_later_iterations() -> None:
+    """Every iteration builds another text where the last one was built; what was kept of the earlier ones stays."""
+    text = """kernel "k"
+param one "n": i64
+output one "all": array[m.L]
+output one "last": str
+output one "some": option[bytes]
+record "m.L" {"a": str, "b": option[bytes]}
+fn "k"(%0 "n": i64) -> unit {
+  var %1 "all": array[m.L]
+  let %2 "i": i64
+  var %3 "tmp": str
+  let %4 "b": bytes
+  let %5 "o": option[bytes]
+  let %6 "l": m.L
+  let %7 "t": str
+  var %8 "last": str
+  let %9 "some": option[bytes]
+  let %10 "end": i64
+  %1 = array()
+  %8 = "":str
+  %9 = variant 0()
+  for %2 = 0:i64 to %0 {
+    %3 = "":str
+    %10 = add(%2, 35:i64)
+    %7 = slice("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ":str, %2, %10)
+    extend %3, %7
+    %7 = share %3
+    %4 = to_bytes(%3)
+    %5 = variant 1(%4)
+    %6 = make(%7, %5)
+    %5 = share %6.1
+    append %1, %6
+    %8 = %3
+    %9 = move %5
+  }
+  emit 0 value=%1
+  emit 1 value=%8
+  emit 2 value=%9
+}
+"""
+    assert "release" in print_kernel(regions.run(parse_kernel(text)))
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ"
+    parts = [letters[i : i + 35] for i in range(6)]
+    (result,) = agree(text, [[6]])
+
+    assert parts == [line[0] for line in result.emissions[0].value]
+    assert [p.encode() for p in parts] == [line[1].fields[0] for line in result.emissions[0].value]
+    assert parts[-1] == result.emissions[1].value
+    assert parts[-1].encode() == result.emissions[2].value.fields[0]
+
+
 def test_results_of_calls_are_given_back() -> None:
     """A callee builds its result out of many parts in a loop of its own; a million calls run in 1 MiB."""
     text = """kernel "k"
