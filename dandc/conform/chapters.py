@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from attrs import Factory, define, frozen
 
-from dandc.conform.commands import Call, Command, CommandError, Fails, Mistake, Mistakes, Run, parse_command
+from dandc.conform.commands import Call, Command, CommandError, Fails, Mistake, Mistakes, Run, Test, parse_command
 from dandc.lang.codes import CODES
 
 _RULE = re.compile(r"r\[(.*)\]\s*")
@@ -218,7 +218,12 @@ def codes_of(example: Example) -> set[str]:
     found: set[str] = set()
     for command in example.commands:
         match command:
-            case Mistake(expected=Fails(code=code)) | Call(expected=Fails(code=code)) | Run(fails=Fails(code=code)):
+            case (
+                Mistake(expected=Fails(code=code))
+                | Call(expected=Fails(code=code))
+                | Run(fails=Fails(code=code))
+                | Test(fails=Fails(code=code))
+            ):
                 found.add(code)
             case Mistakes(code=code):
                 found.add(code)

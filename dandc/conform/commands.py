@@ -11,6 +11,8 @@
     --- run {} config {"n": 1} error R0710        ... with configs, and how it ends
     --- nodes {"f": {"ran": 1}}                   counts of the run before (those that are not zero)
     --- notes ["text"]                            what kernels noted in the run before
+    --- test "no servers" passes                  a `test` block of the program, with all rows of its table
+    --- test "no servers" error R0750 at 9:12     ... or how it ends
     --- fmt                                       the formatter gives the lines that follow
 
 A position `FILE:L:C-L:C` counts lines and columns from 1; the end is the first column behind; the file is left out for the
@@ -145,6 +147,14 @@ class Notes(Command):
 
 
 @frozen
+class Test(Command):
+    """A `test` block by its title; `fails` is None when it passes."""
+
+    title: str
+    fails: Fails | None
+
+
+@frozen
 class Fmt(Command):
     """What the formatter makes of the program."""
 
@@ -157,6 +167,7 @@ _MANY = re.compile(r"([A-Z]\d{4}) x (\d+)")
 _TYPE = re.compile(r"([\w.]+) : (.+)")
 _CALL = re.compile(r"([\w.`]+)\(")
 _RUN = re.compile(r"(?:([A-Za-z_]\w*) )?(?=\{)")
+_TEST = re.compile(r'("(?:[^"\\]|\\.)*") (passes|error .*)')
 _EXHAUSTIBLE = ("time", "memory", "output")
 
 
@@ -182,6 +193,8 @@ def parse_command(line: int, text: str, more: list[str]) -> Command:
             return _call(line, whole)
         case "run":
             return _run(line, whole)
+        case "test":
+            return _test(line, whole)
         case "nodes":
             return Nodes(line, _whole_json(whole, dict))
         case "notes":
@@ -246,6 +259,13 @@ def _string_end(text: str, at: int) -> int:
     return at
 
 
+def _test(line: int, text: str) -> Test:
+    found = _TEST.fullmatch(text)
+    if found is None:
+        raise CommandError('a test is written `--- test "TITLE" passes` or `--- test "TITLE" error CODE`')
+    return Test(line, json.loads(found[1]), None if found[2] == "passes" else _fails(found[2]))
+
+
 def _run(line: int, text: str) -> Run:
     head = _RUN.match(text)
     if head is None:
@@ -306,6 +326,8 @@ def written(command: Command) -> str:
                 if fails is not None
                 else f"run {head} => {json.dumps(outputs, ensure_ascii=False)}"
             )
+        case Test(title=title, fails=fails):
+            return f"test {json.dumps(title, ensure_ascii=False)} {'passes' if fails is None else fails}"
         case Nodes(counts=counts):
             return f"nodes {json.dumps(counts)}"
         case Notes(texts=texts):

@@ -77,7 +77,12 @@ class Ran:
     notes: tuple[str, ...]
 
 
-Answer = Ended | Value | Ran | ExampleError
+@frozen
+class Passed:
+    """A test block that passes."""
+
+
+Answer = Ended | Value | Ran | Passed | ExampleError
 
 
 @frozen

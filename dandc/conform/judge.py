@@ -23,6 +23,7 @@ from dandc.conform.commands import (
     Notes,
     Ok,
     Run,
+    Test,
     TypeOf,
     written,
 )
@@ -30,6 +31,7 @@ from dandc.conform.execute import (
     Answer,
     CallPlan,
     Ended,
+    Passed,
     Plan,
     Ran,
     RunPlan,
@@ -38,6 +40,7 @@ from dandc.conform.execute import (
 )
 from dandc.conform.literals import bits, literal
 from dandc.conform.programs import Checkup, ExampleError
+from dandc.conform.tests import TESTS
 from dandc.conform.typing import type_of
 from dandc.lang.diagnostics import Diagnostic
 
@@ -63,6 +66,8 @@ def judge(example: Example, plan: Plan, answers: Answers) -> list[Failure]:
                 failures += _judge_type(plan.checkup, command)
             case Call() | Run() if not _broken(plan.checkup):
                 failures += _judge_answers(plan, command, {name: a.get(command.line) for name, a in answers.items()})
+            case Test() if not _broken(plan.checkup):
+                failures += _judge_test(command, answers[TESTS][command.line])
             case Nodes() | Notes() if not _broken(plan.checkup):
                 failures += _judge_last_run(example.commands[:number], command, answers)
     return failures
@@ -171,7 +176,7 @@ def _judge_call(plan: Plan, command: Call, answer: Answer) -> Failure | None:
     return Failure(command.line, _instead(answer, calls))
 
 
-def _judge_end(command: Call | Run, expected: Fails, answer: Ended) -> Failure | None:
+def _judge_end(command: Call | Run | Test, expected: Fails, answer: Ended) -> Failure | None:
     here = expected.at is None or (answer.at is not None and expected.at.fits(answer.at))
     said = expected.text is None or expected.text in answer.message
     if answer.code == expected.code and here and said:
@@ -215,6 +220,20 @@ def _judge_run(plan: Plan, command: Run, answer: Answer) -> Failure | None:
     except ExampleError as error:
         return Failure(command.line, str(error), blessed)
     return None if wanted == answer.outputs else Failure(command.line, _instead(answer, None), blessed)
+
+
+def _judge_test(command: Test, answer: Answer) -> list[Failure]:
+    match command.fails, answer:
+        case None, Passed():
+            return []
+        case Fails() as expected, Ended():
+            wrong = _judge_end(command, expected, answer)
+            return [] if wrong is None else [wrong]
+        case _, ExampleError():
+            return [Failure(command.line, str(answer))]
+        case _, Ended():
+            return [Failure(command.line, _ended(answer))]
+    return [Failure(command.line, "the test passes")]
 
 
 def _judge_last_run(before: Sequence[Command], command: Nodes | Notes, answers: Answers) -> list[Failure]:

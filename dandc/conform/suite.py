@@ -23,15 +23,16 @@ from dandc.conform.execute import INTERPRETER, LEVELS, Answer, Engine, Plan, exe
 from dandc.conform.formatting import judge_format
 from dandc.conform.judge import Failure, judge
 from dandc.conform.programs import ExampleError
+from dandc.conform.tests import TESTS, run_tests
 from dandc.files import read_file
 from dandc.lang.codes import CODES
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Span
 from dandc.vm import LocalPlacement, RunLimits, open_local
 
-# No checked program can show these alone: the sandbox, the tools, the network, tests, foreign images and bundles.
-_FAMILIES_ELSEWHERE = ("S", "U", "W", "R072", "R074", "R075")
-_CODES_ELSEWHERE = frozenset(("R0709", "R0711", "R0712", "R0713", "R0737", "R0738"))
+# No checked program can show these alone: the sandbox, the tools, foreign images and bundles, and mistakes of dandc.
+_FAMILIES_ELSEWHERE = ("S", "U", "W", "R074")
+_CODES_ELSEWHERE = frozenset(("R0709", "R0711", "R0712", "R0713", "R0724", "R0737", "R0738", "R0754", "R0755"))
 _WORKERS = 2
 
 
@@ -98,7 +99,9 @@ def run_suite(chapters: Sequence[Chapter]) -> Report:
         plans = [_prepare(example, Path(folder) / str(i)) for i, (_, example) in enumerate(examples)]
         images = _generate(plans)
         answers = anyio.run(_execute, [e for _, e in examples], plans, images)
-        for (chapter, example), plan, given in zip(examples, plans, answers, strict=True):
+        tests = run_tests([e for _, e in examples], plans)
+        for (chapter, example), plan, given, tested in zip(examples, plans, answers, tests, strict=True):
+            given[TESTS] = tested
             failures += [
                 Failed(chapter.name, f.line, example.id, f.message, f.blessed)
                 for f in _judge(example, plan, given, Path(folder) / "formatted")

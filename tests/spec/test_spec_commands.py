@@ -21,6 +21,7 @@ from dandc.conform.commands import (
     parse_command,
     written,
 )
+from dandc.conform.commands import Test as TestCommand
 
 
 def chapter(*lines: str):
@@ -122,6 +123,8 @@ COMMANDS = [
     ("call f() => 3", Call(1, "f", (), Gives("3"))),
     ('call f(1, [2, 3], P(x: "a,)")) => (1, 2)', Call(1, "f", ("1", "[2, 3]", 'P(x: "a,)")'), Gives("(1, 2)"))),
     ("call f(0) error R0702 at 1:2-1:3", Call(1, "f", ("0",), Fails("R0702", At(1, 2, 1, 3)))),
+    ('test "a \\"b\\"" passes', TestCommand(1, 'a "b"', None)),
+    ('test "a" error R0750 at 1:2', TestCommand(1, "a", Fails("R0750", At(1, 2)))),
     ("call f() exhausts time", Call(1, "f", (), Exhausts("time"))),
 ]
 
@@ -165,7 +168,7 @@ def test_counts_notes_and_formatted_texts_are_read():
     [
         "ok then", "error", "error X", "error T0301 at 2", "error T0301 near 2:5", "type x", "call f", "call f(1", "call f(1)",
         "call f(1) =>", "call f(1) exhausts patience", "run", "run {} => 3", 'run {"a" => {}', "run {} => {} more", "nodes [1]",
-        "notes {}", "trap",
+        "notes {}", "trap", 'test "a"', "test a passes",
     ],
 )  # fmt: skip
 def test_a_command_that_says_too_little_is_refused(text):

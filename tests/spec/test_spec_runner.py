@@ -19,6 +19,7 @@ record P { x: i64, s: str }
 fn div(a: i64, b: i64) -> i64 = a / b;
 fn move(p: P) -> array[P] = [P(..p, x: p.x + 1)];
 function k(x: i64) => (y: i64) { note f"saw {x}"; emit y <- div(10, x); }
+test "half" { expect div(4, 2) == 2; }
 composition main(xs: set[str => i64]) => (ys: set[str => i64]) { ys = k(each xs) on failure skip; }
 """
 BROKEN = "fn f(a: i64) -> str = a;\n"
@@ -43,6 +44,7 @@ RIGHT = [
     "call div(1, 0) error R0702 at 2:33-2:38",
     'call div(1, 0) error R0702 "by zero"',
     "type div : fn(i64, i64) -> i64",
+    'test "half" passes',
     f'run {INPUTS} => {{"ys": [{{"key": "a", "value": 2}}]}}',
     'nodes {"k": {"ran": 1, "failed": 1}}',
     'notes ["saw 0", "saw 5"]',
@@ -65,6 +67,8 @@ WRONG = [
     ('run {"xs": 1} => {"ys": []}', "ends with R0732 at None"),
     ("error T0301", "the check does not find T0301"),
     ("error P0101 x 2", "the check finds P0101 0 times, not 2"),
+    ('test "half" error R0750', "the test passes"),
+    ('test "third" passes', 'the test "third" is not there'),
     ("fmt", "the formatter gives"),
     ("nodes {}", "there is no run before"),
     ("call nothing() => 1", "the program has no `fn nothing`"),
@@ -227,7 +231,7 @@ def test_the_command_lists_failures_for_people(tmp_path):
 
     done = command(str(tmp_path))
 
-    assert f"{tmp_path}/01.md:9: one: gives 3, not 4\n" in done.stdout
+    assert f"{tmp_path}/01.md:10: one: gives 3, not 4\n" in done.stdout
     assert "the rule `a.c` has no example\n" in done.stdout
     assert "0 of 1 examples pass, for 2 rules\n" in done.stdout
     assert 1 == done.returncode
