@@ -42,7 +42,7 @@ def grammar_text() -> str:
 
 def build(*, strict: bool = False) -> "Lark":
     """Fresh tables. `strict` also searches for terminals that match the same text (needs `interegular`)."""
-    from lark import Lark  # noqa: PLC0415 - running a cached program must not load lark
+    from lark import Lark
 
     with collector_paused():
         return Lark(grammar_text(), parser="lalr", lexer="basic", start=list(START), strict=strict)
@@ -63,7 +63,7 @@ def _cached(cache_file: Path) -> "Lark":
 
 
 def _cache_file(directory: Path) -> Path:
-    from lark import __version__  # noqa: PLC0415 - running a cached program must not load lark
+    from lark import __version__
 
     key = sha256(f"{__version__}\n{sys.version}\n{grammar_text()}".encode()).hexdigest()
     return directory / f"grammar-{key[:32]}.pickle"
@@ -71,7 +71,7 @@ def _cache_file(directory: Path) -> Path:
 
 def _load(cache_file: Path) -> "Lark | None":
     """The tables of `cache_file`, or None if there are none or they are damaged."""
-    from lark import Lark  # noqa: PLC0415 - running a cached program must not load lark
+    from lark import Lark
 
     try:
         content = cache_file.read_bytes()

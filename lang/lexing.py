@@ -85,8 +85,8 @@ def _report_hidden(state: _State) -> None:
 
 def _scan(state: _State, start: int, end: int) -> None:
     """Append the tokens of `start:end` of the text; after too many mistakes the rest is not looked at."""
-    from lark import TextSlice  # noqa: PLC0415 - running a cached program must not load lark
-    from lark.lexer import LexerState  # noqa: PLC0415
+    from lark import TextSlice
+    from lark.lexer import LexerState
 
     append, get = state.tokens.append, _SPECIAL.get
     # Not a slice from `start`: lark would count the lines before it, which is quadratic in the number of f-strings.

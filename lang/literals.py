@@ -110,8 +110,7 @@ def unindent(pieces: list[str]) -> list[str]:
     margin = _common_prefix(indents)
     cut = re.compile(rf"\n[ \t]{{0,{margin}}}")
     pieces = [cut.sub("\n", piece) for piece in pieces]
-    if pieces[0].startswith("\n"):
-        pieces[0] = pieces[0][1:]
+    pieces[0] = pieces[0].removeprefix("\n")
     return pieces
 
 

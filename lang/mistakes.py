@@ -362,7 +362,7 @@ _FOREIGN = {"def": "fn", "func": "fn", "fun": "fn", "struct": "record", "class":
 
 def _misspelt(token: "Token") -> str:
     """The word that opens an item and was probably meant."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+    from difflib import get_close_matches
 
     word = str(token)
     if word in _FOREIGN:

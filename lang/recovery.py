@@ -113,7 +113,7 @@ def parse_item(
     language: "Lark", tokens: "list[Token]", start: int, end: int, text: str, report: Callable[[Problem], bool]
 ) -> Outcome:
     """The tree of the item at `start:end`. `report` gets every mistake and says whether to go on."""
-    from lark import UnexpectedToken  # noqa: PLC0415 - running a cached program must not load lark
+    from lark import UnexpectedToken
 
     feed = language.parse_interactive(start="item").parser_state.feed_token
     try:
@@ -356,7 +356,7 @@ class _Careful:
 
 def _accepts(parser: "InteractiveParser", types: tuple[str, ...]) -> bool:
     """Whether the automaton can read tokens of these types, one after another, from where it is."""
-    from lark.parsers.lalr_analysis import Shift  # noqa: PLC0415 - running a cached program must not load lark
+    from lark.parsers.lalr_analysis import Shift
 
     conf = parser.parser_state.parse_conf
     states, stack = conf.states, list(parser.parser_state.state_stack)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from attrs import Factory, define
+
 from dandc.compiler import kir
 from dandc.compiler.kir import Instr, Lit, Local, Operand, Place, Step
 from dandc.compiler.types import BOOL, I64, STR, UNIT, Type

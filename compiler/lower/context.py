@@ -7,6 +7,7 @@ makes an instance of its own, in which the parameter is called directly.
 from collections.abc import Callable
 
 from attrs import Factory, define, frozen
+
 from dandc.compiler import kir
 from dandc.compiler.check.captures import Implicit, reads, reads_through
 from dandc.compiler.check.infer import map_type

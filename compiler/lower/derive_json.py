@@ -162,6 +162,7 @@ def decode(low: "Lowering", text: Operand, t: Type, result: Type) -> Operand:
     p = b.local("", PARSER, mutable=True)
     b.assign(p, b.call(_helper(context, "start"), PARSER, text))
     found = b.call(_decoder(context, t), Option(t), Place(p))
+    assert isinstance(found, int)  # only unit is no local
     out = b.local("", result)
     done = b.call(_helper(context, "finish"), BOOL, Place(p))
     with b.body() as good:
@@ -241,7 +242,7 @@ def _decode_basic(context: Context, b: Builder, t: Basic, p: Place) -> None:
 
 
 def _decode_option(context: Context, b: Builder, t: Type, item: Type, p: Place) -> None:
-    """null is none; `option[option[T]]` cannot tell its two nones apart and takes the outer."""
+    """Null is none; `option[option[T]]` cannot tell its two nones apart and takes the outer."""
     null = b.call(_helper(context, "take_null"), BOOL, p)
     with b.when(null):
         _some(b, t, b.variant(t, 0))

@@ -8,8 +8,10 @@ because the caller's variable must then no longer be thought exclusive.
 
 import struct
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import Factory, define
+
 from dandc.compiler import kir
 from dandc.compiler.check.calls import place_root
 from dandc.compiler.check.captures import Implicit, walk
@@ -21,6 +23,7 @@ from dandc.compiler.lower.builder import Builder
 from dandc.compiler.lower.context import BoundFn, Context
 from dandc.compiler.typed import (
     Local,
+    TArm,
     TArray,
     TBinary,
     TCall,
@@ -58,6 +61,7 @@ from dandc.compiler.types import (
     Basic,
     Fn,
     Option,
+    RecordDef,
     Result,
     SetRef,
     Type,
@@ -343,7 +347,8 @@ class Lowering:
         if t == STR:
             return self.b.load(error, STR, "borrow")
         definition = self.context.table[str(t)]
-        index = next(i for i, (name, _) in enumerate(getattr(definition, "fields")) if name == "message")
+        assert isinstance(definition, RecordDef)
+        index = next(i for i, (name, _) in enumerate(definition.fields) if name == "message")
         return self.b.load(Place(error.root, (*error.steps, FieldStep(index))), STR, "borrow")
 
 
@@ -575,10 +580,11 @@ def _match(low: Lowering, e: TMatch) -> Operand:
 
     out = low.b.local("", low.type(e.type))
 
-    def body(arm: TExpr) -> None:
-        low.b.assign(out, low.own(arm))
+    def body(arm: TArm) -> None:
+        assert isinstance(arm.body, TExpr)  # statements are bodies of match statements only
+        low.b.assign(out, low.own(arm.body))
 
-    lower_match(low, e.span, e.subject, e.arms, lambda arm: body(arm.body))
+    lower_match(low, e.span, e.subject, e.arms, body)
     return out
 
 
@@ -603,7 +609,7 @@ def _set_op(low: Lowering, e: TSetOp) -> Operand:
     return low.b.load(Place(out), t, "move")
 
 
-_VALUES: dict[type, Callable[[Lowering, "TExpr"], Operand]] = {
+_VALUES: dict[type, Callable[[Lowering, Any], Operand]] = {
     TLit: _literal, TConfig: _config, TEndpoint: _endpoint, TIndex: _field_of_value, TField: _field_of_value,
     TSlice: _slice, TCall: Lowering.call, TCallValue: Lowering.call_value, TMake: _make, TUpdate: _update,
     TVariant: _variant, TArray: _array, TUnary: _unary, TBinary: _binary, TConvert: _convert, TTry: _try,

@@ -89,9 +89,8 @@ def _sum(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     from dandc.compiler.lower.functions import instance
 
     t = type_args[0]
-    name, args = f"sum_{t}", ()
-    if t not in (I64, U64):
-        name, args = "sum_floats" if is_float(t) else "sum_narrow", (t,)
+    args: tuple[Type, ...] = () if t in (I64, U64) else (t,)
+    name = f"sum_{t}" if not args else "sum_floats" if is_float(t) else "sum_narrow"
     values = low.read(e.args[0])
     low.b.site = e.span
     return low.b.call(instance(low.context, f"prelude.{name}", args, ()), t, values)

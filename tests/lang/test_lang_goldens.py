@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dandc.lang import Source, parse, render_terminal
 from dandc.lang.codes import CODES
 

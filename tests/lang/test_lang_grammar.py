@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dandc.lang import Source, grammar, parse
-from dandc.lang.cut import cut
-from dandc.lang.lexing import RESERVED, lex
 from lark import TextSlice
 from lark.lexer import LexerState
 from lark.parsers.lalr_analysis import Shift
+
+from dandc.lang import Source, grammar, parse
+from dandc.lang.cut import cut
+from dandc.lang.lexing import RESERVED, lex
 
 CORPUS = Path(__file__).parent / "corpus"
 GOLDENS = Path(__file__).parent / "goldens"

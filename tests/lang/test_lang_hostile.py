@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from dandc.lang import Source, parse, render_json, render_terminal
 from dandc.lang import tree as t
 from dandc.lang.grammar import tables

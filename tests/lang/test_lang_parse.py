@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from dandc.lang import Source, parse
 from dandc.lang import tree as t
 from dandc.lang.lexing import RESERVED

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from dandc.lang import Source, parse
 from dandc.lang import tree as t
 

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from dandc.lang import Diagnostic, Fix, Label, Source, Span, parse, render_json, render_terminal
 
 
@@ -132,7 +133,7 @@ def test_at_most_twenty_a_file() -> None:
     first = [Diagnostic("P0101", f"m{i}", Span("a.dnd", 0, 1)) for i in range(33)]
     shown = render_terminal([*first, Diagnostic("P0101", "other", Span("b.dnd", 0, 1))], {}, colour=False)
 
-    assert 21 == len(re.findall(r"^error\[", shown, re.M))
+    assert 21 == len(re.findall(r"^error\[", shown, re.MULTILINE))
     assert shown.endswith("... and 13 more in a.dnd\n")
     assert "other" in shown
 
@@ -145,7 +146,7 @@ def test_colour_only_adds_sequences() -> None:
     coloured = render_terminal(found, {"a.dnd": source}, colour=True)
 
     assert plain != coloured
-    assert plain == re.sub(r" +$", "", re.sub(r"\x1b\[[0-9;]*m", "", coloured), flags=re.M)
+    assert plain == re.sub(r" +$", "", re.sub(r"\x1b\[[0-9;]*m", "", coloured), flags=re.MULTILINE)
 
 
 def test_json_has_one_object_a_line() -> None:
