@@ -1,7 +1,7 @@
-"""Diagnostics to text: for a terminal, or one JSON object a line for machines. Pure: returns text, prints nothing.
+r"""Diagnostics to text: for a terminal, or one JSON object a line for machines. Pure: returns text, prints nothing.
 
 Everything that comes out of a source is hostile: control characters, escape sequences and characters that turn the
-reading direction are shown as `\\u{1b}` and never sent as they are. Columns are measured as a terminal shows them (wide
+reading direction are shown as `\u{1b}` and never sent as they are. Columns are measured as a terminal shows them (wide
 characters take two), tabs are expanded, and of a very long line only the part round the mistake is shown.
 """
 
