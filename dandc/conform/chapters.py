@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from attrs import Factory, define, frozen
 
-from dandc.conform.commands import Call, Command, CommandError, Fails, Mistake, Mistakes, Run, Test, parse_command
+from dandc.conform.commands import Call, Command, CommandError, Fails, Mistake, Mistakes, Run, RunTest, parse_command
 from dandc.lang.codes import CODES
 
 _RULE = re.compile(r"r\[(.*)\]\s*")
@@ -109,10 +109,13 @@ def _blocks(lines: list[str]) -> Iterator[_Fence | tuple[int, str]]:
             yield at + 1, lines[at]
             at += 1
             continue
-        closing = opening[1]
-        inside = tuple(takewhile(lambda line, end=closing: line.rstrip() != end, lines[at + 1 :]))
+        inside = _before(opening[1], lines[at + 1 :])
         yield _Fence(opening[2].strip(), at + 1, inside)
         at += len(inside) + 2
+
+
+def _before(closing: str, lines: list[str]) -> tuple[str, ...]:
+    return tuple(takewhile(lambda line: line.rstrip() != closing, lines))
 
 
 def _take_line(reading: _Reading, number: int, line: str) -> None:
@@ -222,7 +225,7 @@ def codes_of(example: Example) -> set[str]:
                 Mistake(expected=Fails(code=code))
                 | Call(expected=Fails(code=code))
                 | Run(fails=Fails(code=code))
-                | Test(fails=Fails(code=code))
+                | RunTest(fails=Fails(code=code))
             ):
                 found.add(code)
             case Mistakes(code=code):

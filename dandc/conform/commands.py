@@ -147,7 +147,7 @@ class Notes(Command):
 
 
 @frozen
-class Test(Command):
+class RunTest(Command):
     """A `test` block by its title; `fails` is None when it passes."""
 
     title: str
@@ -259,11 +259,11 @@ def _string_end(text: str, at: int) -> int:
     return at
 
 
-def _test(line: int, text: str) -> Test:
+def _test(line: int, text: str) -> RunTest:
     found = _TEST.fullmatch(text)
     if found is None:
         raise CommandError('a test is written `--- test "TITLE" passes` or `--- test "TITLE" error CODE`')
-    return Test(line, json.loads(found[1]), None if found[2] == "passes" else _fails(found[2]))
+    return RunTest(line, json.loads(found[1]), None if found[2] == "passes" else _fails(found[2]))
 
 
 def _run(line: int, text: str) -> Run:
@@ -326,7 +326,7 @@ def written(command: Command) -> str:
                 if fails is not None
                 else f"run {head} => {json.dumps(outputs, ensure_ascii=False)}"
             )
-        case Test(title=title, fails=fails):
+        case RunTest(title=title, fails=fails):
             return f"test {json.dumps(title, ensure_ascii=False)} {'passes' if fails is None else fails}"
         case Nodes(counts=counts):
             return f"nodes {json.dumps(counts)}"

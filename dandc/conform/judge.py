@@ -23,7 +23,7 @@ from dandc.conform.commands import (
     Notes,
     Ok,
     Run,
-    Test,
+    RunTest,
     TypeOf,
     written,
 )
@@ -66,7 +66,7 @@ def judge(example: Example, plan: Plan, answers: Answers) -> list[Failure]:
                 failures += _judge_type(plan.checkup, command)
             case Call() | Run() if not _broken(plan.checkup):
                 failures += _judge_answers(plan, command, {name: a.get(command.line) for name, a in answers.items()})
-            case Test() if not _broken(plan.checkup):
+            case RunTest() if not _broken(plan.checkup):
                 failures += _judge_test(command, answers[TESTS][command.line])
             case Nodes() | Notes() if not _broken(plan.checkup):
                 failures += _judge_last_run(example.commands[:number], command, answers)
@@ -176,7 +176,7 @@ def _judge_call(plan: Plan, command: Call, answer: Answer) -> Failure | None:
     return Failure(command.line, _instead(answer, calls))
 
 
-def _judge_end(command: Call | Run | Test, expected: Fails, answer: Ended) -> Failure | None:
+def _judge_end(command: Call | Run | RunTest, expected: Fails, answer: Ended) -> Failure | None:
     here = expected.at is None or (answer.at is not None and expected.at.fits(answer.at))
     said = expected.text is None or expected.text in answer.message
     if answer.code == expected.code and here and said:
@@ -222,7 +222,7 @@ def _judge_run(plan: Plan, command: Run, answer: Answer) -> Failure | None:
     return None if wanted == answer.outputs else Failure(command.line, _instead(answer, None), blessed)
 
 
-def _judge_test(command: Test, answer: Answer) -> list[Failure]:
+def _judge_test(command: RunTest, answer: Answer) -> list[Failure]:
     match command.fails, answer:
         case None, Passed():
             return []

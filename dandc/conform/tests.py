@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dandc.cache import Cache
 from dandc.conform.chapters import Example
-from dandc.conform.commands import Test
+from dandc.conform.commands import RunTest
 from dandc.conform.execute import Answer, Ended, Passed, Plan
 from dandc.conform.programs import Checkup, ExampleError
 from dandc.lang.diagnostics import Diagnostic
@@ -40,7 +40,7 @@ def run_tests(examples: Sequence[Example], plans: Sequence[Plan | ExampleError])
 
 def _file(example: Example, plan: Plan | ExampleError) -> Path | None:
     """The program's file, as its author wrote it, if it has tests to run."""
-    if isinstance(plan, ExampleError) or not any(isinstance(c, Test) for c in example.commands):
+    if isinstance(plan, ExampleError) or not any(isinstance(c, RunTest) for c in example.commands):
         return None
     path = plan.checkup.folder / "main.dnd"
     path.write_text(example.text, "utf-8")
@@ -53,11 +53,11 @@ def _answers(example: Example, plan: Plan | ExampleError, verdicts: Sequence[Ver
     return {
         command.line: _answer(plan.checkup, command, [v for v in verdicts if v.title == command.title])
         for command in example.commands
-        if isinstance(command, Test)
+        if isinstance(command, RunTest)
     }
 
 
-def _answer(checkup: Checkup, command: Test, verdicts: Sequence[Verdict]) -> Answer:
+def _answer(checkup: Checkup, command: RunTest, verdicts: Sequence[Verdict]) -> Answer:
     if not verdicts:
         return ExampleError(f'the test "{command.title}" is not there, or did not run')
     failed = next((v for v in verdicts if not v.passed), None)

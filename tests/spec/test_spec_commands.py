@@ -17,11 +17,11 @@ from dandc.conform.commands import (
     Notes,
     Ok,
     Run,
+    RunTest,
     TypeOf,
     parse_command,
     written,
 )
-from dandc.conform.commands import Test as TestCommand
 
 
 def chapter(*lines: str):
@@ -123,8 +123,8 @@ COMMANDS = [
     ("call f() => 3", Call(1, "f", (), Gives("3"))),
     ('call f(1, [2, 3], P(x: "a,)")) => (1, 2)', Call(1, "f", ("1", "[2, 3]", 'P(x: "a,)")'), Gives("(1, 2)"))),
     ("call f(0) error R0702 at 1:2-1:3", Call(1, "f", ("0",), Fails("R0702", At(1, 2, 1, 3)))),
-    ('test "a \\"b\\"" passes', TestCommand(1, 'a "b"', None)),
-    ('test "a" error R0750 at 1:2', TestCommand(1, "a", Fails("R0750", At(1, 2)))),
+    ('test "a \\"b\\"" passes', RunTest(1, 'a "b"', None)),
+    ('test "a" error R0750 at 1:2', RunTest(1, "a", Fails("R0750", At(1, 2)))),
     ("call f() exhausts time", Call(1, "f", (), Exhausts("time"))),
 ]
 
