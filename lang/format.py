@@ -14,7 +14,8 @@ from dandc.lang import tree as t
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.format_base import Printer, Rule
 from dandc.lang.format_docs import TooLarge, render
-from dandc.lang.format_tape import Comment, Defect, Trivia, comments, tape
+from dandc.lang.format_tape import Comment, Defect, Tape, Trivia, comments, tape
+from dandc.lang.grammar import collector_paused
 from dandc.lang.parser import MAX_SOURCE_BYTES, parse
 from dandc.lang.spans import Source, Span
 
@@ -40,39 +41,43 @@ def format_source(source: Source) -> str | tuple[Diagnostic, ...]:
 
     A text of comments and white space is formatted as well; that of no characters stays so.
     """
+    with collector_paused():
+        return _format_source(source)
+
+
+def _format_source(source: Source) -> str | tuple[Diagnostic, ...]:
     parsed = parse(source)
     if parsed.failed:
         return parsed.diagnostics
     try:
-        text = _checked(source, parsed.module)
+        return _checked(source, parsed.module)
     except Defect as defect:
         return (Diagnostic("U0909", f"cannot format `{source.file}`: {defect}", None),)
     except TooLarge:
         message = f"the formatted text would have more than {MAX_SOURCE_BYTES >> 20} MiB"
         return (Diagnostic("L0010", message, Span(source.file, 0, 0), "its lines are indented too deeply"),)
-    return text
 
 
 def _checked(source: Source, module: t.Module) -> str:
     """The formatted text, which says what the source says; raises `Defect` and `TooLarge`."""
-    text = _format(source, module, clarify=True)
-    if text == source.text or _agrees(source, module, text):
+    reel = tape(source)
+    kept = comments(reel)
+    text = _format(reel, module, clarify=True)
+    if text == source.text or _agrees(Source(source.file, text), module, kept):
         return text
     # Parentheses for clarity may nest a text deeper than the language allows.
-    text = _format(source, module, clarify=False)
-    if not _agrees(source, module, text):
+    text = _format(tape(source), module, clarify=False)
+    if not _agrees(Source(source.file, text), module, kept):
         raise Defect("the result would not mean the same")
     return text
 
 
-def _agrees(source: Source, module: t.Module, text: str) -> bool:
-    """Whether `text` says the same as the source, with the same comments in the same order."""
-    result = Source(source.file, text)
+def _agrees(result: Source, module: t.Module, kept: list[str]) -> bool:
+    """Whether `result` says the same as the module, with the comments that were to be kept, in their order."""
     again = parse(result)
     if again.failed or not same(again.module, module):
         return False
-    has_comments = "//" in source.text or "//" in text
-    return not has_comments or comments(tape(result)) == comments(tape(source))
+    return (comments(tape(result)) if "//" in result.text else []) == kept
 
 
 def same(left: object, right: object) -> bool:
@@ -104,8 +109,8 @@ def _compared(type_: type[t.Node]) -> tuple[str, ...]:
     return names
 
 
-def _format(source: Source, module: t.Module, *, clarify: bool) -> str:
-    page = _Page(Printer(tape(source), RULES, clarify))
+def _format(reel: Tape, module: t.Module, *, clarify: bool) -> str:
+    page = _Page(Printer(reel, RULES, clarify))
     for item in module.items:
         page.item(item)
     return page.end()

@@ -56,6 +56,7 @@ def test_parentheses_for_clarity_do_not_nest_too_deep(depth: int, shown: bool) -
     assert result == format_source(Source("a.dnd", result))
 
 
+@pytest.mark.slow
 def test_deep_and_wide_is_refused() -> None:
     """Indentation would make 100 MB out of 300 kB: the result may not be larger than a source may be."""
     text = "const A: i64 = " + "[" * 150 + "x, " * 100_000 + "]" * 150 + ";"
@@ -88,6 +89,7 @@ def test_nothing_but_comments(text: str, expected: str) -> None:
     assert expected == format_source(Source("a.dnd", text))
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_length() -> None:
     """Four times the text takes about four times as long; eight would be a quadratic step somewhere."""
     unit = "fn f(a: i64) -> i64 { // c\n let x = g(a, [1, 2, h(a + 1)])?; return x + a * 2; }\n"
