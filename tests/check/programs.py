@@ -13,8 +13,9 @@ from dandc.compiler.kir import Kernel
 from dandc.compiler.lower import lower_kernel
 from dandc.lang import Source, parse, render_terminal, tree
 from dandc.lang.diagnostics import Diagnostic
+from dandc.loader import standard_modules
 
-STANDARD = ("prelude", "json", "html", "http", "storage")
+STANDARD = tuple(standard_modules())
 FILE = "program.dnd"
 
 
