@@ -196,7 +196,7 @@ _family(
         "L0004": (
             "Unknown escape",
             'In strings the escapes are `\\n` `\\t` `\\r` `\\0` `\\\\` `\\"` and `\\u{1F600}`, in bytes `\\xff` '
-            'in place of '
+            "in place of "
             "`\\u`. A backslash as text is written twice.\n\n"
             '    let path = "C:\\dir";    // write "C:\\\\dir"',
         ),
@@ -410,7 +410,13 @@ _family(
     }
 )
 
-for _rows in (codes_program.NAMES, codes_program.TYPES, codes_program.COMPOSITIONS, codes_program.MODULES, codes_program.TOOLS):
+for _rows in (
+    codes_program.NAMES,
+    codes_program.TYPES,
+    codes_program.COMPOSITIONS,
+    codes_program.MODULES,
+    codes_program.TOOLS,
+):
     _family(_rows)
 
 

@@ -84,7 +84,10 @@ TYPES: dict[str, tuple[str, str]] = {
         "`set[...]` and `optional` describe inputs and outputs of functions and compositions. Values use `array[...]` and"
         " `option[...]`; an input set is read by a loop, or taken as an array with `.values()`.",
     ),
-    "T0312": ("wrong number of type arguments", "`array` and `option` take one type, `result` two, a generic type as many as it declares."),
+    "T0312": (
+        "wrong number of type arguments",
+        "`array` and `option` take one type, `result` two, a generic type as many as it declares.",
+    ),
     "T0313": (
         "not a key type",
         "Keys need an exact order on every machine: integers, bool, str, bytes, enums without payload, and tuples of these."
@@ -110,7 +113,10 @@ TYPES: dict[str, tuple[str, str]] = {
         "Arithmetic works on numbers, bit operators and `%` on integers, `+` also joins text, bytes and arrays, and `and or not` are"
         " for bools.",
     ),
-    "T0318": ("cannot be called", "Only functions, methods, records, variants and numeric types (as conversions) can be called."),
+    "T0318": (
+        "cannot be called",
+        "Only functions, methods, records, variants and numeric types (as conversions) can be called.",
+    ),
     "T0319": ("not a type", "Type arguments are types: `json.decode[array[i64]](text)`."),
     "T0320": (
         "cannot be changed",
@@ -122,7 +128,10 @@ TYPES: dict[str, tuple[str, str]] = {
         "A call that changes a variable has it for itself: the same variable cannot be passed to two `inout` parameters, and no"
         " lambda of the call may read it. Copy it into another variable first.",
     ),
-    "T0322": ("fields need names", "A record is built with named fields, in any order: `Line(time: t, level: l, text: s)`."),
+    "T0322": (
+        "fields need names",
+        "A record is built with named fields, in any order: `Line(time: t, level: l, text: s)`.",
+    ),
     "T0323": (
         "pattern does not fit",
         "A pattern has the shape of the value: a variant with its payload, a tuple of the same length, a literal of the same type, a"
@@ -167,7 +176,10 @@ TYPES: dict[str, tuple[str, str]] = {
         "The fields of a record, with those of the records in it, stand in one place, and their number and nesting are limited."
         " Put an `array[...]` in between: its elements count anew.",
     ),
-    "T0338": ("constant without end", "The value of a constant is computed once, so it cannot be needed for computing itself."),
+    "T0338": (
+        "constant without end",
+        "The value of a constant is computed once, so it cannot be needed for computing itself.",
+    ),
     "T0339": (
         "match too large",
         "Whether a `match` covers everything is decided by looking at all combinations of its patterns, and here there are too many."
@@ -177,7 +189,7 @@ TYPES: dict[str, tuple[str, str]] = {
         "table does not fit",
         "The table of a test is an array, or a range, whose rows are data: numbers, text, tuples, records, arrays of these. It gives"
         " one name for the row or a pattern that takes it apart, and before it a name for its number if that is wanted:"
-        " `for (a, b) in [(1, 2), (3, 4)]`, `for i, name in [\"x\", \"y\"]`.",
+        ' `for (a, b) in [(1, 2), (3, 4)]`, `for i, name in ["x", "y"]`.',
     ),
 }
 
@@ -187,7 +199,10 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
         "a set where one item is needed",
         "The parameter takes one item. `each xs` runs the function once for every item of the set.",
     ),
-    "C0403": ("sharding not said", "A set parameter gets `all xs` (the whole set) or `keyed xs` (one key's items an instance)."),
+    "C0403": (
+        "sharding not said",
+        "A set parameter gets `all xs` (the whole set) or `keyed xs` (one key's items an instance).",
+    ),
     "C0404": ("`each` over one item", "`each` takes a set apart; one item is passed bare."),
     "C0405": ("`keyed` without keys", "`keyed` groups items by their keys, so the set needs keys: `set[K => T]`."),
     "C0406": ("keys do not fit", "The set's keys have another type than what is declared, or there are none."),
@@ -207,26 +222,44 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
         "Compositions connect functions; values are computed inside functions. Here literals, arrays, records and variants of"
         " literals, and constants can stand.",
     ),
-    "C0411": ("retry of pure code", "A pure function fails in the same way again; only communication is worth a retry."),
+    "C0411": (
+        "retry of pure code",
+        "A pure function fails in the same way again; only communication is worth a retry.",
+    ),
     "C0412": (
         "output does not fit",
         "A composition's output is declared for more or fewer items than what it is given: it may be absent, or it is a set. The fix"
         " shows the declaration that fits.",
     ),
-    "C0413": ("output never made", "Every declared output must be assigned by a statement, or be an input of the same name."),
+    "C0413": (
+        "output never made",
+        "Every declared output must be assigned by a statement, or be an input of the same name.",
+    ),
     "C0415": ("composition runs itself", "Compositions cannot be recursive: the graph is fixed before it runs."),
     "C0416": ("secret as an output", "A secret never leaves the machine; only drivers see it."),
     "C0417": ("wrong number of sets", "The statement names more or fewer sets than the call gives."),
-    "C0418": ("call with several outputs", "A call inside another call gives exactly one set. Name the outputs in a statement of their own."),
+    "C0418": (
+        "call with several outputs",
+        "A call inside another call gives exactly one set. Name the outputs in a statement of their own.",
+    ),
     "C0419": ("not callable here", "A composition calls functions, communication functions and compositions."),
-    "C0420": ("sharding does not fit", "`each` passes one item an instance, `keyed` a set of those with one key; the parameter takes the other."),
-    "C0421": ("`on failure value` does not fit", "The value `result[T, Failure]` stands for the one item of a call with one output."),
-    "C0422": ("endpoint needs one address", "`endpoint name = module(address);`: the address is a config of type str or a literal."),
+    "C0420": (
+        "sharding does not fit",
+        "`each` passes one item an instance, `keyed` a set of those with one key; the parameter takes the other.",
+    ),
+    "C0421": (
+        "`on failure value` does not fit",
+        "The value `result[T, Failure]` stands for the one item of a call with one output.",
+    ),
+    "C0422": (
+        "endpoint needs one address",
+        "`endpoint name = module(address);`: the address is a config of type str or a literal.",
+    ),
     "C0430": (
         "misplaced part of a test",
         "A test is cut into pieces at its runs, so `run`, `given`, `config`, `expect fails` and `expect traps` stand at the top level"
         " of a test, where they are reached in any case and once: not in a loop, a branch or a lambda. For several rows write a"
-        " table: `test \"...\" for (a, b) in [(1, 2), (3, 4)] { ... }`.",
+        ' table: `test "..." for (a, b) in [(1, 2), (3, 4)] { ... }`.',
     ),
     "C0431": (
         "nothing to run",
@@ -235,39 +268,60 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
     ),
     "C0432": (
         "fake does not fit",
-        "A fake of `http` answers requests: `GET \"/path\" => status 500, json {a: 1};`, with `delay 5s`, `header \"name: value\"`,"
-        " `json`, `text`, `bytes`, `hang` and `network`. A fake of `storage` holds objects: `\"name\" => text \"...\";`, or fails with"
+        'A fake of `http` answers requests: `GET "/path" => status 500, json {a: 1};`, with `delay 5s`, `header "name: value"`,'
+        ' `json`, `text`, `bytes`, `hang` and `network`. A fake of `storage` holds objects: `"name" => text "...";`, or fails with'
         " `missing`, `full` or `io`. Answers follow one another; the last one repeats.",
     ),
     "C0433": (
         "given after a run",
         "Fakes and configs are set up once for the whole test, so they stand before the first `run`. Scripted answers change from"
-        " request to request: `GET \"/path\" => status 500, text \"ok\";`.",
+        ' request to request: `GET "/path" => status 500, text "ok";`.',
     ),
     "C0434": (
         "failure does not fit",
         "`expect fails run f(...)` says that a run ends with a failure, `expect traps expression` that an expression ends with a"
-        " trap; both take its code after `with`: `expect traps 1 / x with \"trap.division\"`.",
+        ' trap; both take its code after `with`: `expect traps 1 / x with "trap.division"`.',
     ),
-    "C0490": ("not implemented yet", "This part of the composition language is reserved and not implemented in this version."),
+    "C0490": (
+        "not implemented yet",
+        "This part of the composition language is reserved and not implemented in this version.",
+    ),
 }
 
 MODULES: dict[str, tuple[str, str]] = {
     "M0501": (
         "module not found",
-        "`import name;` finds modules of the standard library; `import \"lib/x.dnd\";` a file beside the importing one.",
+        '`import name;` finds modules of the standard library; `import "lib/x.dnd";` a file beside the importing one.',
     ),
-    "M0502": ("import cycle", "Modules that import each other in a circle have no order. Move what they share into a third."),
+    "M0502": (
+        "import cycle",
+        "Modules that import each other in a circle have no order. Move what they share into a third.",
+    ),
 }
 
 TOOLS: dict[str, tuple[str, str]] = {
     "U0901": ("cannot read", "The file is not there, is a folder, or may not be read."),
-    "U0902": ("not UTF-8", "Source files are UTF-8 text. This one holds other bytes; it may be a binary file or in another encoding."),
-    "U0903": ("nothing to run", "The file declares no composition. Declare one: `composition main() => (...) { ... }`."),
-    "U0904": ("which composition", "The file declares several compositions and none is called `main`: name one on the command line."),
-    "U0905": ("input not understood", "An input is `-i name=value`, `-i name=@path` or `-i name=env:VARIABLE`; all but str and bytes is JSON."),
+    "U0902": (
+        "not UTF-8",
+        "Source files are UTF-8 text. This one holds other bytes; it may be a binary file or in another encoding.",
+    ),
+    "U0903": (
+        "nothing to run",
+        "The file declares no composition. Declare one: `composition main() => (...) { ... }`.",
+    ),
+    "U0904": (
+        "which composition",
+        "The file declares several compositions and none is called `main`: name one on the command line.",
+    ),
+    "U0905": (
+        "input not understood",
+        "An input is `-i name=value`, `-i name=@path` or `-i name=env:VARIABLE`; all but str and bytes is JSON.",
+    ),
     "U0906": ("cannot write", "The output could not be written. Nothing was left half-written."),
-    "U0907": ("cache not usable", "Compiled programs are kept in the cache folder to start faster. The run goes on without it."),
+    "U0907": (
+        "cache not usable",
+        "Compiled programs are kept in the cache folder to start faster. The run goes on without it.",
+    ),
     "U0908": ("unknown code", "There is no diagnostic of this code."),
     "U0909": ("internal error", "This is a mistake in dandc itself, not in your program."),
     "U0910": (
@@ -278,5 +332,19 @@ TOOLS: dict[str, tuple[str, str]] = {
         "no test",
         "No test was found in the files, or none whose title holds the text after `--filter`. A run without tests proves nothing, so"
         " it is an error.",
+    ),
+    "U0920": (
+        "no entry of a session",
+        "`dandc repl` takes declarations, statements and expressions. What belongs into the body of a function, such as `return` and"
+        " `emit`, is written there; tests are run by `dandc test FILE`.",
+    ),
+    "U0921": (
+        "unknown command of a session",
+        "At the prompt of `dandc repl`, commands begin with a colon; `:help` lists them with what they take.",
+    ),
+    "U0922": (
+        "cannot be kept or shown",
+        "A session keeps and shows values that are data: numbers, text, arrays, tuples, options, records and enums of such. A secret"
+        " is never shown, and an anonymous record has no type that could be named.",
     ),
 }

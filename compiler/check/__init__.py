@@ -32,11 +32,11 @@ from dandc.compiler.flow import (
     Graph,
     Source,
 )
-from dandc.lang.recursion import room_for_recursion
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label, Sink
+from dandc.lang.recursion import room_for_recursion
 
 __all__ = ["Checked", "SourceModule", "World", "check"]
 
@@ -90,7 +90,11 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
             world.checked_kernels[name] = typed
             facts[name] = KernelFacts(captures(world, typed), _unkeyed(typed))
     configs, endpoints = _configs(world, root), _endpoints(world, root)
-    graphs = {name: check_composition(world, c, facts, root) for name, c in world.compositions.items() if not _holds(c.item, syntax)}
+    graphs = {
+        name: check_composition(world, c, facts, root)
+        for name, c in world.compositions.items()
+        if not _holds(c.item, syntax)
+    }
     _check_recursion(world, graphs)
     if not sink.failed:
         check_instances(world, world.checked_kernels)
@@ -106,7 +110,9 @@ def _holds(item: tree.Item, syntax: Sequence[Diagnostic]) -> bool:
     """Whether one of the parser's diagnostics lies in `item`."""
     whole = item.span
     return any(
-        d.span is not None and d.span.file == whole.file and whole.start <= d.span.start < max(whole.end, whole.start + 1)
+        d.span is not None
+        and d.span.file == whole.file
+        and whole.start <= d.span.start < max(whole.end, whole.start + 1)
         for d in syntax
     )
 

@@ -10,7 +10,6 @@ from dandc.compiler.typed import TEmit, TFn, TKernel, TParam, TPort, TReturn, TS
 from dandc.compiler.types import UNIT, Option, SetRef, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Label
-from dandc.lang.spans import Span
 
 
 def check_fn(world: World, decl: FnDecl) -> TFn:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from attrs import Factory, define, field, frozen
+
 from dandc.compiler.check import report
 from dandc.compiler.check.infer import Unifier, map_type
 from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, World

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from attrs import evolve, frozen
+
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, LambdaFrame, Want
 from dandc.compiler.check.infer import substitute
@@ -52,7 +53,6 @@ from dandc.compiler.types import (
 from dandc.lang import tree
 from dandc.lang.diagnostics import Fix, Label
 from dandc.lang.spans import Span
-
 
 
 @frozen
@@ -176,7 +176,7 @@ def _count(n: int) -> str:
 
 def _convert(body: Body, expr: tree.CallExpr, target: Basic) -> TExpr:
     if not (is_int(target) or is_float(target)):
-        notes = ("an f-string is the text of a value: `f\"{x}\"`",) if target == STR else ()
+        notes = ('an f-string is the text of a value: `f"{x}"`',) if target == STR else ()
         message = f"nothing converts to `{target}` by a call"
         body.report(report.simple("T0318", message, expr.callee.span, "not a type of numbers", notes=notes))
         return _skip(body, expr)
@@ -649,9 +649,7 @@ def _record_arguments(body: Body, expr: tree.CallExpr, decl: TypeDecl, t: Named,
     return TMake(t, expr.span, tuple(values[n] for n in names), order)
 
 
-def _report_unnamed(
-    body: Body, expr: tree.CallExpr, unnamed: list[tree.Arg], decl: TypeDecl, names: list[str]
-) -> None:
+def _report_unnamed(body: Body, expr: tree.CallExpr, unnamed: list[tree.Arg], decl: TypeDecl, names: list[str]) -> None:
     name, first = _short(decl.name), unnamed[0]
     fixes: tuple[Fix, ...] = ()
     position = expr.args.index(first)

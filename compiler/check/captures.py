@@ -1,11 +1,13 @@
 """Which configs and endpoints a kernel reads, itself or through helpers: they become implicit inputs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from operator import attrgetter
 
-from attrs import fields_dict, frozen, has
+from attrs import fields, frozen, has
+
 from dandc.compiler.check.symbols import World
 from dandc.compiler.typed import TCall, TConfig, TEndpoint, TFnRef, TKernel
-
 
 Implicit = tuple[str, str]  # ("config" | "endpoint", qualified name)
 
@@ -62,8 +64,21 @@ def walk(value: object) -> Iterator[object]:
     stack = [value]
     while stack:
         node = stack.pop()
-        if isinstance(node, tuple):
+        if type(node) is tuple:
             stack.extend(node)
-        elif type(node).__module__ == TCall.__module__ and has(type(node)):
+            continue
+        parts = _parts(type(node))
+        if parts is not None:
             yield node
-            stack.extend(getattr(node, name) for name in fields_dict(type(node)))
+            stack.extend(parts(node))
+
+
+@cache
+def _parts(kind: type) -> Callable[[object], tuple[object, ...]] | None:
+    """What lies inside nodes of a class; None for what is no typed node. Types and spans are left out."""
+    if kind.__module__ != TCall.__module__ or not has(kind):
+        return None
+    names = [a.name for a in fields(kind) if a.name not in ("type", "span", "site")]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return (lambda node: (getattr(node, names[0]),)) if names else lambda node: ()

@@ -81,7 +81,10 @@ def settle_constants(world: World) -> None:
     world.broken |= set(circular(edges))
     for name in producers_first(edges):
         item = world.fns[name].item.span
-        if any(d.span and d.span.file == item.file and item.start <= d.span.start < item.end for d in world.sink.diagnostics):
+        if any(
+            d.span and d.span.file == item.file and item.start <= d.span.start < item.end
+            for d in world.sink.diagnostics
+        ):
             world.broken.add(name)
         if name not in world.broken and not world.broken.intersection(edges[name]):
             checked = world.checked_fns[name]
@@ -110,9 +113,7 @@ def _needed(world: World, name: str, constants: set[str]) -> list[str]:
 FOLDED: Mapping[str, Callable[[Any, Any], Any]] = {"+": add, "-": sub, "*": mul}
 
 
-def _folded(
-    world: World, expr: TBinary, left: TExpr, right: TExpr, solutions: Mapping[int, Type]
-) -> Value | None:
+def _folded(world: World, expr: TBinary, left: TExpr, right: TExpr, solutions: Mapping[int, Type]) -> Value | None:
     """Sums, differences and products of integers that fit their type, and joined text."""
     a, b = constant_value(world, left, solutions), constant_value(world, right, solutions)
     t = settle(expr.left.type, solutions)

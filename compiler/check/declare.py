@@ -1,6 +1,7 @@
 """First pass: collects the declarations of all modules and resolves the types of their headers."""
 
 from attrs import evolve
+
 from dandc.compiler.check import report
 from dandc.compiler.check.symbols import (
     PRELUDE,

@@ -6,6 +6,7 @@ Source: L. Maranget, "Warnings for pattern matching", JFP 17(3), 2007. A row is 
 from collections.abc import Sequence
 
 from attrs import define
+
 from dandc.compiler.check.symbols import World
 from dandc.compiler.check.types import variants_of
 from dandc.compiler.typed import PBind, PLit, PTuple, PVariant, PWild, TPattern

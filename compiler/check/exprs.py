@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from attrs import evolve
+
 from dandc.compiler.check import calls, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.patterns import check_arms
@@ -56,7 +57,6 @@ from dandc.compiler.types import (
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
-
 
 # What an unknown name may have been meant to be.
 STANDARD = ("html", "http", "json", "storage")
@@ -448,9 +448,9 @@ def _lambda(body: Body, expr: tree.LambdaExpr, want: Want | None) -> TExpr:
 def _anon(body: Body, expr: tree.AnonRecordExpr, want: Want | None) -> TExpr:
     values = tuple(infer(body, f.value) for f in expr.fields)
     names = [f.name for f in expr.fields]
-    for i, name in enumerate(names):
+    for name in names:
         first = next(n for n in names if n.text == name.text)
-        if first is not names[i]:
+        if first is not name:
             body.report(report.duplicate(name.text, name.span, first.span, "field"))
     t = Anon(tuple((n.text, v.type) for n, v in zip(names, values, strict=True)))
     return TMake(t, expr.span, values, tuple(range(len(values))))

@@ -5,6 +5,7 @@ order in which producers precede consumers.
 """
 
 from attrs import Factory, define, evolve, field, fields_dict, frozen
+
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.captures import Captures, walk
@@ -172,7 +173,9 @@ def _cycle(names: list[tree.Name]) -> Diagnostic:
     way = " -> ".join(f"`{n.text}`" for n in (*names, first))
     labels = [Label(n.span, f"`{n.text}` is part of the circle") for n in others[:3]]
     notes = (f"needed for each other: {way}",)
-    return report.simple("C0401", f"`{first.text}` is needed for making itself", first.span, "made here", *labels, notes=notes)
+    return report.simple(
+        "C0401", f"`{first.text}` is needed for making itself", first.span, "made here", *labels, notes=notes
+    )
 
 
 def _results(flow: _Flow, stmt: tree.FlowStmt, root: str) -> list[Value]:
@@ -255,15 +258,23 @@ def _made(flow: _Flow, expr: tree.FlowExpr) -> tree.Expr | None:
             return value
         case tree.FlowRef(name=name) if name.text not in flow.values and name.text not in flow.makers:
             return tree.NameExpr(name.span, name)
-        case tree.FlowCall(path=path, args=args, policies=()) if not any(a.shard for a in args) and makes_value(flow, expr):
+        case tree.FlowCall(path=path, args=args, policies=()) if not any(a.shard for a in args) and makes_value(
+            flow, expr
+        ):
             callee: tree.Expr = tree.NameExpr(path[0].span, path[0])
             for name in path[1:]:
                 callee = tree.FieldExpr(path[0].span.to(name.span), callee, name)
             made = [_made(flow, a.value) for a in args]
-            parts = tuple(tree.Arg(a.span, a.name, value) for a, value in zip(args, made, strict=True) if value is not None)
+            parts = tuple(
+                tree.Arg(a.span, a.name, value) for a, value in zip(args, made, strict=True) if value is not None
+            )
             return tree.CallExpr(expr.span, callee, parts) if len(parts) == len(made) else None
     note = "compute it in a `function` and pass that function's output"
-    flow.report(report.simple("C0410", "this is not a constant", expr.span, "computed values come from functions", notes=(note,)))
+    flow.report(
+        report.simple(
+            "C0410", "this is not a constant", expr.span, "computed values come from functions", notes=(note,)
+        )
+    )
     return None
 
 

@@ -8,6 +8,7 @@ choice that is too large; each bound is far above what a program needs and far b
 from collections.abc import Iterator, Mapping
 
 from attrs import Factory, define, frozen
+
 from dandc.compiler.check.captures import walk
 from dandc.compiler.check.constants import settle
 from dandc.compiler.check.infer import parts, substitute
@@ -85,9 +86,9 @@ def check_instances(world: World, kernels: Mapping[str, TKernel]) -> None:
     for kernel in kernels.values():
         _body(state, kernel, Instance(kernel.name, ()), None)
     for name, fn in world.checked_fns.items():
-        if not fn.type_params and not any(isinstance(p.local.type, Fn) for p in fn.params):
-            if not world.fns[name].scope.module.trusted:
-                _body(state, fn, Instance(name, ()), None)
+        generic = fn.type_params or any(isinstance(p.local.type, Fn) for p in fn.params)
+        if not generic and not world.fns[name].scope.module.trusted:
+            _body(state, fn, Instance(name, ()), None)
     while state.waiting and state.problem is None:
         instance = state.waiting.pop()
         _body(state, world.typed_fn(instance.fn), instance, state.found[instance])
@@ -242,6 +243,3 @@ def _measured(state: _Walk, t: Type) -> tuple[int, int]:
         else:
             stack.extend(open_)
     return state.measures[t]
-
-
-

@@ -4,6 +4,7 @@ Counting: the set of possible numbers of emissions, capped at two, at every poin
 """
 
 from attrs import frozen
+
 from dandc.compiler.typed import (
     TBody,
     TBreak,

@@ -204,5 +204,7 @@ def _report_unreachable(
         fixes = report.did_you_mean(pattern.name.text, pattern.span, _variant_names(body, t))
     span = arms[takes_all + 1].pattern.span
     body.report(
-        report.simple("T0325", "this arm can never be reached", span, "everything is matched before", label, fixes=fixes)
+        report.simple(
+            "T0325", "this arm can never be reached", span, "everything is matched before", label, fixes=fixes
+        )
     )

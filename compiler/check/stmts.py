@@ -138,7 +138,10 @@ def _eval(body: Body, stmt: tree.ExprStmt) -> TStmt:
             label = f"this `{body.show(t)}` is dropped"
             body.report(report.fixed("T0327", "this result is not looked at", stmt.value.span, label, fix))
         elif isinstance(value, TCall) and t not in (UNIT, ERROR) and not _changes(body, value):
-            message, label = "this call changes nothing, and what it gives is not used", f"this `{body.show(t)}` is dropped"
+            message, label = (
+                "this call changes nothing, and what it gives is not used",
+                f"this `{body.show(t)}` is dropped",
+            )
             body.report(report.simple("T0327", message, stmt.value.span, label))
         return TEval(stmt.span, value)
     label = f"this {report.noun(body.known(t)).removeprefix('an ')} is dropped"

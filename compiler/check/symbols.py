@@ -7,6 +7,7 @@ checked when somebody needs them: of a user's module all, of the standard librar
 from collections.abc import Callable, Mapping
 
 from attrs import Factory, define, field, frozen
+
 from dandc.compiler.typed import TFn, TKernel, TPort
 from dandc.compiler.types import Type, TypeDef, TypeVar
 from dandc.lang import tree

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from attrs import evolve
+
 from dandc.compiler.check import report
 from dandc.compiler.check.circles import circles
 from dandc.compiler.check.infer import parts, substitute
@@ -303,7 +304,9 @@ def variants_of(world: World, t: Type) -> tuple[tuple[str, tuple[Type, ...]], ..
                 return None
             if t not in world.variants:
                 bindings = dict(zip(decl.params, args, strict=True))
-                world.variants[t] = tuple((v.name, tuple(substitute(p, bindings) for p in v.payload)) for v in decl.variants)
+                world.variants[t] = tuple(
+                    (v.name, tuple(substitute(p, bindings) for p in v.payload)) for v in decl.variants
+                )
             return world.variants[t]
     return None
 
