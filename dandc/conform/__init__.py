@@ -6,6 +6,6 @@ expectations right. The suite is a process protocol too (`dandc conform --json`)
 """
 
 from dandc.conform.bless import bless
-from dandc.conform.suite import Failed, Report, needs_example, read_chapters, report, run_suite
+from dandc.conform.suite import Failed, Report, needs_example, open_compilers, read_chapters, report, run_suite
 
-__all__ = ["Failed", "Report", "bless", "needs_example", "read_chapters", "report", "run_suite"]
+__all__ = ["Failed", "Report", "bless", "needs_example", "open_compilers", "read_chapters", "report", "run_suite"]

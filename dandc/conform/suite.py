@@ -90,14 +90,23 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def run_suite(chapters: Sequence[Chapter]) -> Report:
+def open_compilers() -> ProcessPoolExecutor:
+    """Processes that generate code, for one or many suites; they start when they are needed. A context manager."""
+    # Spawned, because a fork of a process that has used LLVM may hang.
+    return ProcessPoolExecutor(_WORKERS, get_context("spawn"))
+
+
+def run_suite(chapters: Sequence[Chapter], compilers: ProcessPoolExecutor | None = None) -> Report:
     """Run every example of `chapters`. Raises `RunError` where there is no sandbox. Not inside an event loop."""
+    if compilers is None:
+        with open_compilers() as own:
+            return run_suite(chapters, own)
     examples = [(chapter, example) for chapter in chapters for example in chapter.examples]
     failures = [Failed(p.chapter, p.line, "", p.message) for c in chapters for p in c.problems]
     failures += [Failed(p.chapter, p.line, "", p.message) for p in check_suite(chapters)]
     with tempfile.TemporaryDirectory(prefix="dandc-conform-") as folder:
         plans = [_prepare(example, Path(folder) / str(i)) for i, (_, example) in enumerate(examples)]
-        images = _generate(plans)
+        images = _generate(plans, compilers)
         answers = anyio.run(_execute, [e for _, e in examples], plans, images)
         tests = run_tests([e for _, e in examples], plans)
         for (chapter, example), plan, given, tested in zip(examples, plans, answers, tests, strict=True):
@@ -161,7 +170,7 @@ def needs_example(code: str) -> bool:
 Images = dict[str, dict[str, KernelImage] | ExampleError]  # by level, then by kernel
 
 
-def _generate(plans: Sequence[Plan | ExampleError]) -> list[Images]:
+def _generate(plans: Sequence[Plan | ExampleError], compilers: ProcessPoolExecutor) -> list[Images]:
     """For each plan the images of its kernels."""
     images: list[Images] = [{level: {} for level in LEVELS} for _ in plans]
     jobs = [
@@ -171,15 +180,11 @@ def _generate(plans: Sequence[Plan | ExampleError]) -> list[Images]:
         for kernel in plan.kernels()
         for level in LEVELS
     ]
-    if not jobs:
-        return images
-    # Spawned, because a fork of a process that has used LLVM may hang.
-    with ProcessPoolExecutor(min(_WORKERS, len(jobs)), get_context("spawn")) as pool:
-        futures = [pool.submit(_compile, kernel, LEVELS[level]) for _, level, kernel in jobs]
-        for (found, level, kernel), future in zip(jobs, futures, strict=True):
-            made = found[level]
-            if isinstance(made, dict):
-                _collect(found, level, made, kernel, future)
+    futures = [compilers.submit(_compile, kernel, LEVELS[level]) for _, level, kernel in jobs]
+    for (found, level, kernel), future in zip(jobs, futures, strict=True):
+        made = found[level]
+        if isinstance(made, dict):
+            _collect(found, level, made, kernel, future)
     return images
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dandc.conform import bless, read_chapters, report, run_suite
+from dandc.conform import bless, open_compilers, read_chapters, report, run_suite
 from dandc.conform.chapters import check_suite
 
 SPEC = Path(__file__).parents[2] / "spec"
@@ -17,9 +17,15 @@ def ids() -> list[str]:
     return rules + [f"example {example.id}" for chapter in CHAPTERS for example in chapter.examples]
 
 
+@pytest.fixture(scope="module")
+def compilers():
+    with open_compilers() as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c.examples], ids=lambda chapter: chapter.name)
-def test_every_example_of_a_chapter_does_what_it_says(chapter, request):
-    found = run_suite([chapter])
+def test_every_example_of_a_chapter_does_what_it_says(chapter, request, compilers):
+    found = run_suite([chapter], compilers)
     if request.config.getoption("--bless"):
         bless(SPEC, found.failures)
 

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dandc.compiler.types import I64
-from dandc.conform import bless, read_chapters, run_suite
+from dandc.conform import bless, open_compilers, read_chapters, run_suite
 from dandc.conform import suite as suite_module
 from dandc.conform.chapters import parse_chapter
 from dandc.conform.execute import INTERPRETER, Ended, Value, execute, interpreter, prepare
@@ -33,8 +34,20 @@ def chapter(program: str, *commands: str):
     )
 
 
-def failures(program: str, *commands: str) -> list[str]:
-    return [failure.message for failure in run_suite([chapter(program, *commands)]).failures]
+@pytest.fixture(scope="module")
+def compilers():
+    with open_compilers() as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def failures(compilers) -> Callable[..., list[str]]:
+    """`failures(program, *commands)`: the messages of what does not hold."""
+
+    def run(program: str, *commands: str) -> list[str]:
+        return [failure.message for failure in run_suite([chapter(program, *commands)], compilers).failures]
+
+    return run
 
 
 RIGHT = [
@@ -78,16 +91,16 @@ WRONG = [
 ]
 
 
-def test_an_example_that_holds_passes():
+def test_an_example_that_holds_passes(failures):
     assert [] == failures(PROGRAM, *RIGHT)
 
 
 @pytest.fixture(scope="module")
-def found_of_wrong() -> dict[str, list[str]]:
+def found_of_wrong(compilers) -> dict[str, list[str]]:
     """The failures of each wrong command, all run as one suite."""
     program = PROGRAM.rstrip("\n")
     examples = [f"~~~dnd example id=e{i} rules=a.b\n{program}\n--- {c}\n~~~\n" for i, (c, _) in enumerate(WRONG)]
-    failed = run_suite([parse_chapter("01.md", "r[a.b]\n" + "".join(examples))]).failures
+    failed = run_suite([parse_chapter("01.md", "r[a.b]\n" + "".join(examples))], compilers).failures
     return {c: [f.message for f in failed if f.example == f"e{i}"] for i, (c, _) in enumerate(WRONG)}
 
 
@@ -105,7 +118,7 @@ def test_an_expectation_that_does_not_hold_fails(command, message, found_of_wron
         ('notes ["saw 5"]', 'the notes are ["saw 0", "saw 5"]'),
     ],
 )
-def test_counts_and_notes_of_a_run_are_compared(command, message):
+def test_counts_and_notes_of_a_run_are_compared(command, message, failures):
     run = f'run {INPUTS} => {{"ys": [{{"key": "a", "value": 2}}]}}'
 
     assert [message] == failures(PROGRAM, run, command)
@@ -122,18 +135,18 @@ def test_counts_and_notes_of_a_run_are_compared(command, message):
         (("ok", "error T0301"), "either `ok` or has errors"),
     ],
 )
-def test_mistakes_are_exactly_those_that_are_said(commands, message):
+def test_mistakes_are_exactly_those_that_are_said(commands, message, failures):
     assert any(message in found for found in failures(BROKEN, *commands))
 
 
-def test_nan_zero_and_infinity_are_compared_by_their_bits():
+def test_nan_zero_and_infinity_are_compared_by_their_bits(failures):
     program = "fn f(x: f64) -> f64 = x;\n"
 
     assert [] == failures(program, "call f(0.0 / 0.0) => 0.0 / 0.0", "call f(-0.0) => -0.0")
     assert ["gives -0.0 (8000000000000000), not 0.0 (0000000000000000)"] == failures(program, "call f(-0.0) => 0.0")
 
 
-def test_blessing_puts_positions_and_outputs_right_but_no_code(tmp_path):
+def test_blessing_puts_positions_and_outputs_right_but_no_code(tmp_path, compilers):
     commands = ["call div(7, 2) => 4", "call div(1, 0) error R0702 at 9:9-9:9", "call div(1, 0) error R0701",
                 "type div : bool", 'notes ["x"]']  # fmt: skip
     run = f'run {INPUTS}\n  => {{"ys": []}}'
@@ -144,7 +157,7 @@ def test_blessing_puts_positions_and_outputs_right_but_no_code(tmp_path):
     )
     (tmp_path / "01.md").write_text(text + "~~~\nafter\n", "utf-8")
 
-    assert [tmp_path / "01.md"] == bless(tmp_path, run_suite(read_chapters(tmp_path)).failures)
+    assert [tmp_path / "01.md"] == bless(tmp_path, run_suite(read_chapters(tmp_path), compilers).failures)
 
     assert [
         "--- call div(7, 2) => 3",
@@ -156,7 +169,7 @@ def test_blessing_puts_positions_and_outputs_right_but_no_code(tmp_path):
     ] == [line for line in (tmp_path / "01.md").read_text("utf-8").split("\n") if line.startswith("---")]
     assert (tmp_path / "01.md").read_text("utf-8").endswith("~~~\nafter\n")
     assert ["ends with R0702 at 2:33-2:38: division by zero"] == [
-        failure.message for failure in run_suite(read_chapters(tmp_path)).failures
+        failure.message for failure in run_suite(read_chapters(tmp_path), compilers).failures
     ]
 
 
@@ -183,7 +196,7 @@ def test_the_interpreter_is_one_of_the_engines(tmp_path):
     assert isinstance(second, Ended) and second.code == "R0702"
 
 
-def test_a_compiler_that_breaks_fails_its_example_and_not_the_suite(monkeypatch):
+def test_a_compiler_that_breaks_fails_its_example_and_not_the_suite(monkeypatch, failures):
     def broken(example, folder):
         raise ZeroDivisionError("oh")
 
@@ -192,7 +205,7 @@ def test_a_compiler_that_breaks_fails_its_example_and_not_the_suite(monkeypatch)
     assert ["the implementation fails with ZeroDivisionError: oh"] == failures(PROGRAM, "ok")
 
 
-def test_code_that_cannot_be_generated_fails_its_example(monkeypatch):
+def test_code_that_cannot_be_generated_fails_its_example(monkeypatch, failures):
     def broken(future):
         raise RuntimeError("no code")
 
