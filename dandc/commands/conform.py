@@ -2,10 +2,9 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from dandc.commands.output import Reporter
+from dandc.commands.output import Reporter, say
 from dandc.conform.suite import Report
 
 HELP = "Run the examples of a spec: every program is checked, run on interpreter and native code, and compared."
@@ -23,7 +22,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
     folder = Path(options.folder)
     report = run_suite(read_chapters(folder))
-    sys.stdout.write(json.dumps(report.as_json(), ensure_ascii=False) + "\n" if options.json else _text(folder, report))
+    say(json.dumps(report.as_json(), ensure_ascii=False) + "\n" if options.json else _text(folder, report))
     return 1 if report.failures or report.rules_without_example else 0
 
 

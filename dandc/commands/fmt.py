@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from dandc.commands.output import Reporter
+from dandc.commands.output import Reporter, say
 from dandc.files import read_source, write_atomically
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
@@ -113,7 +113,7 @@ def _deliver(found: _Formatted, options: argparse.Namespace) -> bool:
 
 def _say(text: str) -> None:
     """Write to standard output as UTF-8, whatever the terminal's encoding; names of files may hold any bytes."""
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    say(text.encode("utf-8", "surrogateescape"))
 
 
 def _diff(found: _Formatted) -> str:

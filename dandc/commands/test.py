@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dandc.cache import Cache, default_folder
-from dandc.commands.output import Reporter
+from dandc.commands.output import Reporter, finish, say
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
 
@@ -48,8 +47,8 @@ class _Printer:
 
     def _say(self, text: str) -> None:
         if not self._quiet:
-            sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()  # so that lines and mistakes alternate
+            say(f"{text}\n")
+            finish()  # so that lines and mistakes alternate
 
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -68,12 +67,12 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
             reason = (error.strerror or str(error)).lower()
             raise DiagnosticError(Diagnostic("U0906", f"cannot write `{options.junit}`: {reason}", None)) from None
     if options.json:
-        sys.stdout.write(json.dumps(report.as_json(files, reporter.sources), ensure_ascii=False) + "\n")
+        say(json.dumps(report.as_json(files, reporter.sources), ensure_ascii=False) + "\n")
     failed = sum(f.failed for f in files)
     if not any(f.verdicts for f in files) and not failed:
         what = f" whose title holds `{options.filter}`" if options.filter else ""
         reporter.show((Diagnostic("U0915", f"there is no test{what} in {', '.join(options.paths)}", None),))
         return 1
     if not options.json:
-        sys.stdout.write(f"{report.summary(files)}\n")
+        say(f"{report.summary(files)}\n")
     return 1 if failed else 0

@@ -190,3 +190,13 @@ def test_text_of_a_program_cannot_steer_the_terminal(dandc: Any) -> None:
     )
     finished = dandc("run", "evil.dnd", "-i", "text=\x1b]0;owned\x07\x1b[2J\r").failed("R0710")
     assert not {"\x1b", "\x07", "\r"} & set(finished.err)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["explain", "R0701"], ["doctor"], ["fmt", "-"], ["test", "t.dnd"], ["test", "t.dnd", "--json"]]
+)
+def test_every_command_says_so_when_nobody_can_read_it(dandc: Any, arguments: list[str]) -> None:
+    dandc.write("t.dnd", 'fn one() -> i64 = 1;\n\ntest "one" {\n    expect one() == 1;\n}\n')
+    command = 'exec "$@" >/dev/full'
+    finished = dandc.shell(f"printf 'fn  f() -> i64 = 1;' | {command[5:]}" if "-" in arguments else command, *arguments)
+    finished.failed("U0906")
