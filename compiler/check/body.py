@@ -92,7 +92,9 @@ class Body:
         """A new local in the innermost scope."""
         local = Local(name, t, kind, span, keyword)
         known = self.scopes[-1].get(name)
-        if known is not None and name != "_":
+        # Parameters of functions are compared where they are declared.
+        declared = kind in ("param", "inout") and not self.lambdas
+        if known is not None and name != "_" and not declared:
             self.report(report.duplicate(name, span, known.span, "local"))
         self.scopes[-1][name] = local
         if self.lambdas:
