@@ -10,6 +10,7 @@ from dandc.lang.format import RULES, format_source
 from dandc.lang.format_base import Printer
 from dandc.lang.format_tape import Defect, tape
 
+DEPTH = 190
 NESTS = {
     "calls": ("const A: i64 = ", "f(", "1", ")", ";"),
     "arrays": ("const A: i64 = ", "[", "1", "]", ";"),
@@ -30,7 +31,7 @@ NESTS = {
 def test_deep_nesting(name: str) -> None:
     """What the parser takes is formatted, however deep: the depth of a text is not that of Python's stack."""
     head, opening, inner, closing, end = NESTS[name]
-    text = head + opening * 150 + inner + closing * 150 + end
+    text = head + opening * DEPTH + inner + closing * DEPTH + end
     result = format_source(Source("a.dnd", text))
 
     assert isinstance(result, str), result
