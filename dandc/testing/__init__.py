@@ -2,6 +2,7 @@
 
     cases.py     files to checked tests, and their code: pieces for interpreter and sandbox, programs for runs
     runner.py    one test, row by row: fakes, runs, expectations, and the verdict as diagnostics
+    engine.py    the interpreter, within bounds
     fakes.py     what stands behind endpoints      clock.py   time that passes only while somebody waits
     report.py    verdicts as lines, JSON and JUnit
 

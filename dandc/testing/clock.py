@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-
 # Waiting for ever is a timer without end in anyio: who waits so long waits for nothing.
 _MOST_S = 10 * 365 * 86_400.0
 

@@ -16,20 +16,19 @@ from attrs import define, evolve, field, frozen
 from dandc.compiler.check.testplan import Case, Fake, FakeAnswer, Piece, RunInput, RunStep, TrapStep
 from dandc.compiler.encoding import Variant, decode
 from dandc.compiler.flow import ConfigSource, ConstSource, Endpoint
-from dandc.compiler.interp import Emission, InstanceResult, run_kernel
+from dandc.compiler.interp import Emission, InstanceResult
 from dandc.compiler.kir import TRAPS, Kernel
 from dandc.compiler.typed import TPort
 from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
 from dandc.testing.cases import PIECE, Suite
 from dandc.testing.compare import not_holding
+from dandc.testing.engine import STEPS, interpret
 from dandc.testing.fakes import Answer, Script, World, fake_drivers
 from dandc.vm import EndpointAddress, InputItem, Placement, RunError, RunLimits, RunResult, Secret, run
 from dandc.vm.failures import diagnostic_code
 from dandc.vm.jsonvalues import to_json
 
-# Enough for what a person writes as a test; native code alone decides about more, and the report says so.
-STEPS = 5_000_000
 _EMPTY = InstanceResult("ok", (), ())
 
 
@@ -90,7 +89,7 @@ def _rows(suite: Suite, case: Case) -> list[tuple[str, tuple[Any, ...]]]:
     if case.rows is None:
         return [("", ())]
     kernel = suite.kernel(case.rows)
-    result = run_kernel(kernel, [_implicit(suite, kernel, {}, case.span)], STEPS)[0]
+    result = interpret(kernel, _implicit(suite, kernel, {}, case.span))
     if result.state != "ok":
         raise _Stop(_ended(result, case.rows.kernel.span))
     item = kernel.outputs[1].item
@@ -201,7 +200,7 @@ class _Row:
     def _interpret(self, piece: Piece) -> dict[int, Any]:
         """The outputs of a piece that only prepares something, by number."""
         kernel = self.suite.kernel(piece)
-        result = run_kernel(kernel, [self._arguments(kernel, piece)], STEPS)[0]
+        result = interpret(kernel, self._arguments(kernel, piece))
         self._judge(result)
         return {e.output: e.value for e in result.emissions}
 
@@ -218,7 +217,7 @@ class _Row:
         """The result of a piece that interpreter and native code agree on; stops if they do not."""
         code = self.suite.code(piece)
         arguments = self._arguments(code.kernel, piece)
-        expected = run_kernel(code.kernel, [arguments], STEPS)[0]
+        expected = interpret(code.kernel, arguments)
         inputs = {p.name: [InputItem(v)] for p, v in zip(code.kernel.params, arguments, strict=True)}
         found = await self._native(code.program, inputs)
         if expected.trap == "limit.steps":

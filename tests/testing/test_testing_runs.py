@@ -9,12 +9,12 @@ import pytest
 from attrs import evolve
 
 from dandc.cache import Cache
-from dandc.compiler.interp import InstanceResult, run_kernel
+from dandc.compiler.interp import InstanceResult
 from dandc.compiler.kir import Kernel
 from dandc.compiling import Options, compile_file
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Source
-from dandc.testing import runner
+from dandc.testing import engine, runner
 from dandc.testing.runner import Verdict
 from dandc.testing.session import run_files
 
@@ -345,13 +345,13 @@ def test_engines_must_agree(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter that gives another answer than native code is found out."""
     calls = []
 
-    def lying(kernel: Kernel, instances: list[list[object]], steps: int) -> list[InstanceResult]:
+    def lying(kernel: Kernel, arguments: list[object]) -> InstanceResult:
         calls.append(kernel.name)
-        if len(calls) == 1:
-            return run_kernel(kernel, instances, steps)  # the setup, which only the interpreter runs
-        return [evolve(r, state="trap", trap="trap.index") for r in run_kernel(kernel, instances, steps)]
+        result = engine.interpret(kernel, arguments)
+        # The first is the setup, which only the interpreter runs.
+        return result if len(calls) == 1 else evolve(result, state="trap", trap="trap.index")
 
-    monkeypatch.setattr(runner, "run_kernel", lying)
+    monkeypatch.setattr(runner, "interpret", lying)
     (verdict,) = run('test "t" { let x = 1; expect x == 1; }')
 
     assert codes([verdict]) == ["R0754"]
@@ -361,7 +361,7 @@ def test_engines_must_agree(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_long_tests_are_decided_by_native_code_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """More steps than the interpreter takes are a warning, not a failure; native code still finds what is wrong."""
-    monkeypatch.setattr(runner, "STEPS", 10_000)
+    monkeypatch.setattr(engine, "STEPS", 10_000)
     text = "fn sum(n: i64) -> i64 { var s = 0; for i in 0..n { s += i; } return s; }\n"
     good, bad = run(
         text + 'test "good" { expect sum(100_000) == 4_999_950_000; } test "bad" { expect sum(100_000) == 1; }'
@@ -370,6 +370,31 @@ def test_long_tests_are_decided_by_native_code_alone(run: Run, monkeypatch: pyte
     assert good.passed
     assert [(d.code, d.severity) for d in good.diagnostics] == [("R0755", "warning")]
     assert [d.code for d in bad.diagnostics] == ["R0755", "R0750"]
+
+
+def test_bounds(run: Run) -> None:
+    """Tests that never end or take all memory end at their limits, and leave the tester alive."""
+    verdicts = run(
+        KERNELS
+        + """
+        function spin(x: i64) => (y: i64) { while x == x { } emit y <- x; }
+        composition spinning(x: i64) => (y: set[i64], failed: set[Failure]) {
+            one = spin(x) timeout 200ms on failure collect into failed;
+            y = wrap(one);
+        }
+        function wrap(y: i64) => (ys: set[i64]) { emit ys <- y; }
+        test "memory" { var a = [1]; while true { a = a + a; } }
+        test "memory before a run" { var a = [1]; while a.len() > 0 { a = a + a; } let out = run strict(x: 1); expect out.y == 2; }
+        test "a kernel that never ends" {
+            let out = run spinning(x: 1);
+            expect out.y.len() == 0 and out.failed[0].code == "limit.wall";
+        }
+        test "depth" { expect traps deep(5_000) with "trap.depth"; }
+        fn deep(n: i64) -> i64 { if n == 0 { return 0; } return deep(n - 1) + 1; }
+        """
+    )
+    assert [v.passed for v in verdicts] == [False, False, True, True]
+    assert codes(verdicts) == ["S0803", "S0803"]
 
 
 def test_chance_is_the_same_and_given_back(run: Run) -> None:
