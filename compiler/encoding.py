@@ -4,7 +4,7 @@ It is also the oracle that generated encoders and decoders are tested against, s
 page and shares nothing with them. It never trusts a byte: every decoder error is an `EncodingError` with the offset.
 
 Neutral values: int, float, bool, str, bytes, None (unit), list (array), tuple (tuple and record, fields in order),
-`Variant` (option, result, enum), str (secret: the handle).
+`Variant` (option, result, enum), str (secret: the handle), list of pairs (map, in order of insertion).
 """
 
 import math
@@ -36,7 +36,9 @@ from dandc.compiler.types import (
     fields,
     is_float,
     is_int,
+    is_map,
     is_scalar,
+    stored_fields,
     variants,
 )
 
@@ -101,7 +103,7 @@ def min_size(t: Type, types: TypeTable) -> int:
     if t in (STR, BYTES, SECRET) or isinstance(t, Array):
         return 8
     if is_record(t, types):
-        return sum(min_size(item, types) for _, item in fields(t, types))
+        return sum(min_size(item, types) for _, item in stored_fields(t, types))
     rows = variants(t, types)
     return tag_size(len(rows)) + min((sum(min_size(p, types) for p in payload) for _, payload in rows), default=0)
 
@@ -141,6 +143,9 @@ def _write(t: Type, value: Value, types: TypeTable, out: bytearray, depth: int) 
         _write_bytes(value, out)
     elif isinstance(t, Array):
         _write_array(t, value, types, out, depth + 1)
+    elif is_map(t):
+        for (_, column), part in zip(stored_fields(t, types), _columns(t, value), strict=True):
+            _write(column, part, types, out, depth)
     elif is_record(t, types):
         for (_, item), part in zip(fields(t, types), value, strict=True):
             _write(item, part, types, out, depth)
@@ -148,6 +153,25 @@ def _write(t: Type, value: Value, types: TypeTable, out: bytearray, depth: int) 
         _write_variant(t, value, types, out, depth)
     else:
         raise EncodingError(f"values of type `{t}` have no encoding")
+
+
+def _columns(t: Type, pairs: list[tuple[Value, Value]]) -> tuple[list[Value], list[Value]]:
+    """Keys and values of a map. Raises `EncodingError` for a key that is there twice."""
+    keys = [key for key, _ in pairs]
+    if has_duplicates(keys):
+        raise EncodingError(f"a key of a `{t}` is there twice")
+    return keys, [value for _, value in pairs]
+
+
+def has_duplicates(keys: list[Value]) -> bool:
+    """Whether two keys of a map, neutral values of one type that has a hash, are equal."""
+    return len({_hashable(key) for key in keys}) < len(keys)
+
+
+def _hashable(key: Value) -> Value:
+    if isinstance(key, list | tuple):
+        return tuple(_hashable(part) for part in key)
+    return (key.index, _hashable(key.fields)) if isinstance(key, Variant) else key
 
 
 def _write_bytes(data: bytes, out: bytearray) -> None:
@@ -264,6 +288,8 @@ class _Stream:
             return self.take(self.length())
         if isinstance(t, Array):
             return self.array(t, depth + 1)
+        if is_map(t):
+            return self.map(t, depth)
         if is_record(t, self.types):
             return tuple(self.read(item, depth) for _, item in fields(t, self.types))
         if isinstance(t, Option | Result | Named):
@@ -288,6 +314,15 @@ class _Stream:
         if count * least > len(self.data) - self.at or (least == 0 and count > EMPTY_ELEMENTS):
             raise EncodingError("the count cannot fit", start)
         return [self.read(t.item, depth) for _ in range(count)]
+
+    def map(self, t: Type, depth: int) -> list[tuple[Value, Value]]:
+        start = self.at
+        keys, values = (self.read(column, depth) for _, column in stored_fields(t, self.types))
+        if len(keys) != len(values):
+            raise EncodingError("the map has not as many values as keys", start)
+        if has_duplicates(keys):
+            raise EncodingError("a key of the map is there twice", start)
+        return list(zip(keys, values, strict=True))
 
     def variant(self, t: Type, depth: int) -> Variant:
         rows = variants(t, self.types)

@@ -25,6 +25,7 @@ from dandc.compiler.types import (
     int_range,
     is_float,
     is_int,
+    is_map,
     variants,
 )
 
@@ -73,6 +74,9 @@ def internal(t: Type, value: Any, types: TypeTable) -> Any:
         return Buffer([internal(t.item, item, types) for item in value])
     if isinstance(t, Basic):
         return value
+    if is_map(t):
+        keys, values = ([pair[i] for pair in value] for i in (0, 1))
+        value = (keys, values, [], [], 0)
     if isinstance(value, Variant):
         payload = variants(t, types)[value.index][1]
         return Variant(value.index, tuple(internal(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
@@ -92,7 +96,8 @@ def neutral(t: Type, value: Any, types: TypeTable) -> Any:
     if isinstance(value, Variant):
         payload = variants(t, types)[value.index][1]
         return Variant(value.index, tuple(neutral(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
-    return tuple(neutral(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+    parts = tuple(neutral(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+    return list(zip(*parts[:2], strict=True)) if is_map(t) else parts
 
 
 def at_boundary(data: bytearray, offset: int) -> bool:

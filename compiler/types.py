@@ -193,6 +193,16 @@ def int_range(t: Type) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if t.name[0] == "i" else (0, (1 << bits) - 1)
 
 
+# The record of the prelude that `map[K, V]` is: `keys` and `values`, then its index, which is made of them.
+MAP = "prelude.Map"
+_MAP_STORED = 2
+
+
+def is_map(t: Type) -> bool:
+    """Whether `t` is a `map[K, V]`; its arguments are the types of keys and values."""
+    return isinstance(t, Named) and t.name == MAP
+
+
 def variants(t: Type, table: TypeTable) -> tuple[tuple[str, tuple[Type, ...]], ...]:
     """The variants of an option, result or enum, in order: `(name, payload types)`."""
     if isinstance(t, Option):
@@ -211,3 +221,9 @@ def fields(t: Type, table: TypeTable) -> tuple[tuple[str, Type], ...]:
     definition = table[str(t)]
     assert isinstance(definition, RecordDef)
     return definition.fields
+
+
+def stored_fields(t: Type, table: TypeTable) -> tuple[tuple[str, Type], ...]:
+    """The fields that an encoding of a record or tuple holds: all but the index of a map."""
+    found = fields(t, table)
+    return found[:_MAP_STORED] if is_map(t) else found

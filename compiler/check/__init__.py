@@ -22,7 +22,7 @@ from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import CompositionDecl, SourceModule, World
 from dandc.compiler.check.testplan import Tests
 from dandc.compiler.check.tests import check_tests
-from dandc.compiler.check.types import define_type
+from dandc.compiler.check.types import check_map_keys, define_type
 from dandc.compiler.flow import (
     CompositionNode,
     Config,
@@ -96,6 +96,7 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
         if not _holds(c.item, syntax)
     }
     _check_recursion(world, graphs)
+    check_map_keys(world)
     if not sink.failed:
         check_instances(world, world.checked_kernels)
     broken = frozenset(id(i) for i in world.scopes[root].module.tree.items if _holds(i, syntax))

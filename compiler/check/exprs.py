@@ -53,6 +53,7 @@ from dandc.compiler.types import (
     TypeVar,
     is_float,
     is_int,
+    is_map,
 )
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
@@ -207,7 +208,8 @@ def _field(body: Body, expr: tree.FieldExpr, want: Want | None) -> TExpr:
     if isinstance(t, InferVar):
         body.report(_unknown_type(base.span))
         return error(expr.span)
-    fields = record_fields(body.world, t) if not isinstance(t, Basic) else None
+    hidden = isinstance(t, Basic) or (is_map(t) and not body.scope.module.trusted)
+    fields = None if hidden else record_fields(body.world, t)
     names = [n for n, _ in fields or ()]
     if expr.name.text in names:
         index = names.index(expr.name.text)
@@ -262,7 +264,9 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
             )
         )
     elif t != ERROR:
-        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, f"this is `{body.show(t)}`"))
+        notes = ("`m.get(key)` gives an option, `m.set(key, value)` changes a map",) if is_map(t) else ()
+        message, label = f"`{body.show(t)}` has no index", f"this is `{body.show(t)}`"
+        body.report(report.simple("T0315", message, base.span, label, notes=notes))
     return error(expr.span)
 
 

@@ -8,6 +8,7 @@ from dandc.compiler.check.patterns import check_arms, check_pattern
 from dandc.compiler.check.types import satisfies
 from dandc.compiler.typed import (
     PBind,
+    PTuple,
     PWild,
     TArm,
     TAssign,
@@ -38,15 +39,19 @@ from dandc.compiler.types import (
     BYTES,
     ERROR,
     I64,
+    MAP,
     STR,
     U8,
     UNIT,
     Array,
     InferVar,
+    Named,
     Option,
     Result,
     SetRef,
+    Tuple,
     Type,
+    is_map,
 )
 from dandc.lang import tree
 from dandc.lang.diagnostics import Fix, Label
@@ -201,6 +206,8 @@ def _for(body: Body, stmt: tree.ForStmt) -> TStmt:
     t = body.unifier.shallow(iterable.type)
     if isinstance(t, SetRef):
         return _for_set(body, stmt, iterable, with_names=False)
+    if is_map(t):
+        return _for_map(body, stmt, iterable, t)
     return _for_array(body, stmt, iterable, t)
 
 
@@ -256,6 +263,24 @@ def _for_array(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStm
         pattern = check_pattern(body, stmt.targets[min(len(stmt.targets), 2) - 1], item)
         _irrefutable(body, pattern, stmt.targets[-1])
         return TForArray(stmt.span, index, pattern, iterable, _loop_body(body, stmt.body))
+
+
+def _for_map(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStmt:
+    """Keys and values in order of insertion, of the map as it was before the loop."""
+    assert isinstance(t, Named)
+    pair = Tuple(t.args)
+    if len(stmt.targets) != 2:
+        whole = stmt.targets[0].span.to(stmt.targets[-1].span)
+        message, label = f"looping over `{body.show(t)}` gives `key, value`", report.count(len(stmt.targets), "name")
+        notes = ("`m.keys()` and `m.values()` give one of the two",)
+        body.report(report.simple("T0323", message, whole, f"{label} here", notes=notes))
+        return TForArray(stmt.span, None, PWild(ERROR), iterable, ())
+    entries = TCall(Array(pair), iterable.span, f"{MAP}.entries", t.args, (iterable,))
+    with body.nested():
+        key, value = (check_pattern(body, p, part) for p, part in zip(stmt.targets, t.args, strict=True))
+        _irrefutable(body, key, stmt.targets[0])
+        _irrefutable(body, value, stmt.targets[1])
+        return TForArray(stmt.span, None, PTuple(pair, (key, value)), entries, _loop_body(body, stmt.body))
 
 
 def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: bool) -> TStmt:

@@ -13,6 +13,7 @@ from dandc.compiler.types import (
     BOOL,
     BYTES,
     ERROR,
+    MAP,
     SECRET,
     STR,
     UNIT,
@@ -33,6 +34,7 @@ from dandc.compiler.types import (
     TypeVar,
     is_float,
     is_int,
+    is_map,
 )
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label
@@ -46,7 +48,7 @@ BASIC = {
         *("f32", "f64", "str", "bytes", "secret", "unit"),
     )
 }
-GENERIC = {"array": 1, "option": 1, "result": 2}
+GENERIC = {"array": 1, "option": 1, "result": 2, "map": 2}
 # What a name of each kind is called.
 KIND_WORDS = {
     "module": "module",
@@ -193,7 +195,23 @@ def _resolve_generic(world: World, scope: Scope, expr: tree.NamedType, params: M
     if not _arity(world, name, GENERIC[name], expr):
         return ERROR
     args = tuple(resolve_type(world, scope, a, params) for a in expr.args)
+    if name == "map":
+        world.map_keys.append((args[0], expr.args[0].span))
     return generic(name, args)
+
+
+def check_map_keys(world: World) -> None:
+    """Report every key type of a map that has no hash; when all declarations are known, for the types may be any of them."""
+    for key, span in world.map_keys:
+        if key != ERROR and not satisfies(world, key, "hash"):
+            advice = "a key of a map is anything but floats, secrets and maps, and what holds one of them"
+            if isinstance(key, TypeVar):
+                advice = f"declare the bound with the type parameter: `[{key.name}: hash]`"
+            text = report.display(key)
+            world.sink.add(
+                report.simple("T0313", f"`{text}` cannot be the key of a map", span, "has no hash", notes=(advice,))
+            )
+    world.map_keys.clear()
 
 
 def generic(name: str, args: tuple[Type, ...]) -> Type:
@@ -203,6 +221,8 @@ def generic(name: str, args: tuple[Type, ...]) -> Type:
             return Array(args[0])
         case "option":
             return Option(args[0])
+        case "map":
+            return Named(MAP, args)
     return Result(args[0], args[1])
 
 
@@ -339,6 +359,8 @@ def _needs(world: World, t: Type, bound: str) -> tuple[Type, ...] | None:
     if bound == "num":
         return None
     inside = contents(world, t)
+    if bound == "hash" and is_map(t):
+        return None
     if bound == "ord" and isinstance(t, Named | Anon):
         return () if isinstance(t, Named) and variants_of(world, t) and not inside else None
     return inside
@@ -459,7 +481,7 @@ def _inside(world: World, name: str) -> list[str]:
 
 def _direct(t: Type) -> list[str]:
     """Names of nominal types whose values lie inside a value of `t` itself, not behind a buffer."""
-    if isinstance(t, Array):
+    if isinstance(t, Array) or is_map(t):
         return []
     own = [t.name] if isinstance(t, Named) else []
     return own + [name for part in parts(t) for name in _direct(part)]

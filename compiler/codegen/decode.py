@@ -21,6 +21,7 @@ from dandc.compiler.types import (
     int_range,
     is_scalar,
     is_signed,
+    stored_fields,
     variants,
 )
 
@@ -114,12 +115,23 @@ def _decoder_text(module: Module, name: str, t: Type) -> str:
         _check_flat(b, t, data, count)
         b.set_header("%p", data, count, "0")
     elif is_record(t, layout.types):
-        for index, (_, part) in enumerate(fields(t, layout.types)):
+        stored = stored_fields(t, layout.types)
+        for index, (_, part) in enumerate(stored):
             _decode_at(b, part, b.field(layout.mem(t), "%p", index))
+        for index, (_, part) in list(enumerate(fields(t, layout.types)))[len(stored) :]:
+            _clear(b, part, b.field(layout.mem(t), "%p", index))
     else:
         _decode_variant(b, t)
     b.do("ret void")
     return b.function(f"define internal void @{name}(ptr %p) #0")
+
+
+def _clear(b: Builder, t: Type, target: str) -> None:
+    """The index of a map is made later, by what the kernel does first with the value."""
+    if is_header(t):
+        b.set_header(target, "null", "0", "0")
+    else:
+        b.store(b.layout.mem(t), "0", target)
 
 
 def _decode_array(b: Builder, t: Array) -> None:

@@ -19,11 +19,11 @@ from dandc.compiler.types import (
     Array,
     Tuple,
     Type,
-    fields,
     int_range,
     is_float,
     is_scalar,
     is_signed,
+    stored_fields,
     variants,
 )
 
@@ -113,7 +113,7 @@ def _encoder_text(module: Module, name: str, t: Type) -> str:
         data, length = b.header("%p")
         b.do(f"call void @out_text(ptr {data}, i64 {length})")
     elif is_record(t, layout.types):
-        for index, (_, part) in enumerate(fields(t, layout.types)):
+        for index, (_, part) in enumerate(stored_fields(t, layout.types)):
             _encode_at(b, part, b.field(layout.mem(t), "%p", index))
     else:
         _encode_variant(b, t)

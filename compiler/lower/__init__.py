@@ -6,12 +6,15 @@ from dandc.compiler.check.captures import Captures
 from dandc.compiler.check.flows import config_name
 from dandc.compiler.check.symbols import World
 from dandc.compiler.flow import OutputDecl, ParamDecl
+from dandc.compiler.lower import derive
 from dandc.compiler.lower.builder import Builder
 from dandc.compiler.lower.context import Context
 from dandc.compiler.lower.functions import Lowering, implicit_type
 from dandc.compiler.lower.statements import lower_body
+from dandc.compiler.typed import Local, TKernel
+from dandc.compiler.types import SetRef
 from dandc.lang.recursion import room_for_recursion
-from dandc.compiler.typed import TKernel
+from dandc.lang.spans import Span
 
 __all__ = ["lower_kernel"]
 
@@ -23,6 +26,16 @@ def lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -
     """
     with room_for_recursion():
         return _lower_kernel(world, kernel, captures, root)
+
+
+def _restore_maps(low: Lowering, local: Local, site: Span) -> None:
+    """Make whole what encodings of maps leave out, before anything else sees the parameter."""
+    slot = low.slot(local)
+    t = low.b.locals[slot].type
+    if not isinstance(t, SetRef) and derive.holds_map(low.context, t):
+        low.b.site = site
+        shared = low.b.load(kir.Place(slot), t, "share")
+        low.slots[id(local)] = low.materialise(derive.change_maps(low, shared, "restore_map", "trap.input"))
 
 
 def _lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -> kir.Kernel:
@@ -41,6 +54,8 @@ def _lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) 
         low.implicit[i] = b.param(i[1], t)
     for output in kernel.outputs:
         context.concrete(output.item)
+    for port, local in zip(kernel.params, kernel.locals, strict=True):
+        _restore_maps(low, local, port.span)
     lower_body(low, kernel.body)
     b.return_()
     context.drain()

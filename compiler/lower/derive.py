@@ -1,4 +1,4 @@
-"""Functions that follow from the shape of a type: equality, order, names and texts of fields."""
+"""Functions that follow from the shape of a type: equality, order, hash, maps inside, names and texts of fields."""
 
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,20 @@ from dandc.compiler.types import (
     BYTES,
     I64,
     STR,
+    U64,
+    UNIT,
     Array,
     Basic,
     Named,
     Option,
     RecordDef,
+    SetRef,
     Tuple,
     Type,
     fields,
     is_float,
     is_int,
+    is_map,
     is_scalar,
     is_signed,
     variants,
@@ -38,6 +42,8 @@ def is_record(context: Context, t: Type) -> bool:
 
 def equality(context: Context, t: Type) -> str:
     """The name of `fn(t, t) -> bool`."""
+    if is_map(t):
+        return _prelude(context, "equal_maps", t)
     name = f"=={t}"
 
     def build() -> kir.Function:
@@ -62,6 +68,174 @@ def ordering(context: Context, t: Type) -> str:
         return b.finish()
 
     return context.request(name, build)
+
+
+HASH_START = 0x243F6A8885A308D3  # the first 64 bits of the fraction of pi
+
+
+def _prelude(context: Context, fn: str, t: Type | None = None) -> str:
+    """The name of the prelude's `fn`, for the type arguments of the map `t`."""
+    from dandc.compiler.lower.functions import instance
+
+    return instance(context, f"prelude.{fn}", t.args if isinstance(t, Named) else (), ())
+
+
+def hashing(context: Context, t: Type) -> str:
+    """The name of `fn(state: u64, t) -> u64`, as the prelude specifies `hash`."""
+    name = f"hash {t}"
+
+    def build() -> kir.Function:
+        b = Builder(name, NOWHERE, U64)
+        state, value = b.param("state", U64), b.param("value", t)
+        total = b.local("", U64, mutable=True)
+        b.assign(total, state)
+        _hash(context, b, t, value, total)
+        b.return_(total)
+        return b.finish()
+
+    return context.request(name, build)
+
+
+def _hash(context: Context, b: Builder, t: Type, value: int, total: int) -> None:
+    """Take `value` into the running `total`."""
+    if is_scalar(t):
+        assert not is_float(t), "floats have no hash"
+        _hash_word(context, b, _word(b, t, value), total)
+    elif t in (STR, BYTES):
+        text = value if t == BYTES else b.op("to_bytes", BYTES, value)
+        b.assign(total, b.call(_prelude(context, "hash_bytes"), U64, total, text))
+    elif isinstance(t, Array):
+        count = b.length(value)
+        _hash_word(context, b, b.op("wrap", U64, count), total)
+        with b.counting(Lit(I64, 0), count) as i:
+            _hash_part(context, b, t.item, Place(value, (IndexStep(i),)), total)
+    elif is_record(context, t):
+        for i, (_, field) in enumerate(fields(t, context.table)):
+            _hash_part(context, b, field, Place(value, (FieldStep(i),)), total)
+    elif t != UNIT:
+        _hash_variants(context, b, t, value, total)
+
+
+def _word(b: Builder, t: Type, value: int) -> int:
+    """An integer or bool as 64 bits."""
+    if t != BOOL:
+        return value if t == U64 else b.op("wrap", U64, value)
+    word = b.local("", U64)
+    with b.body() as yes:
+        b.assign(word, Lit(U64, 1))
+    with b.body() as no:
+        b.assign(word, Lit(U64, 0))
+    b.add(kir.If(b.site, value, tuple(yes), tuple(no)))
+    return word
+
+
+def _hash_word(context: Context, b: Builder, word: int, total: int) -> None:
+    b.assign(total, b.call(_prelude(context, "hash_word"), U64, total, word))
+
+
+def _hash_part(context: Context, b: Builder, t: Type, place: Place, total: int) -> None:
+    if t != UNIT:
+        part = b.load(place, t, "borrow")
+        b.assign(total, b.call(hashing(context, t), U64, total, part))
+
+
+def _hash_variants(context: Context, b: Builder, t: Type, value: int, total: int) -> None:
+    tag = b.op("tag", I64, value)
+    _hash_word(context, b, b.op("wrap", U64, tag), total)
+    cases = []
+    for v, (_, payload) in enumerate(variants(t, context.table)):
+        with b.body() as inner:
+            for i, part in enumerate(payload):
+                _hash_part(context, b, part, Place(value, (PayloadStep(v, i),)), total)
+        cases.append((v, tuple(inner)))
+    b.add(kir.Switch(b.site, tag, tuple(cases), ()))
+
+
+def holds_map(context: Context, t: Type) -> bool:
+    """Whether a value of `t` may contain a map."""
+    seen: set[Type] = set()
+    waiting = [t]
+    while waiting:
+        part = waiting.pop()
+        if is_map(part):
+            return True
+        if part not in seen:
+            seen.add(part)
+            waiting.extend(inside(context, part))
+    return False
+
+
+def inside(context: Context, t: Type) -> tuple[Type, ...]:
+    """The types of the parts of a value: elements, fields, payloads."""
+    if isinstance(t, Array):
+        return (t.item,)
+    if isinstance(t, Basic | SetRef):
+        return ()
+    if is_record(context, t):
+        return tuple(f for _, f in fields(t, context.table))
+    return tuple(p for _, payload in variants(t, context.table) for p in payload)
+
+
+def map_changer(context: Context, t: Type, fn: str) -> str:
+    """The name of `fn(inout t) -> bool` that gives every map inside to the prelude's `fn`, until one gives false."""
+    if is_map(t) and not any(holds_map(context, a) for a in t.args if isinstance(t, Named)):
+        return _prelude(context, fn, t)
+    name = f"{fn} {t}"
+
+    def build() -> kir.Function:
+        b = Builder(name, NOWHERE, BOOL)
+        place = Place(b.param("value", t, inout=True))
+        _change_parts(context, b, t, place, fn)
+        if is_map(t):
+            b.return_(b.call(_prelude(context, fn, t), BOOL, place))
+        else:
+            b.return_(Lit(BOOL, True))
+        return b.finish()
+
+    return context.request(name, build)
+
+
+def _change_parts(context: Context, b: Builder, t: Type, place: Place, fn: str) -> None:
+    if isinstance(t, Array):
+        count = b.length(b.load(place, t, "borrow"))
+        with b.counting(Lit(I64, 0), count) as i:
+            _change_part(context, b, t.item, Place(place.root, (IndexStep(i),)), fn)
+    elif is_record(context, t):
+        for i, (_, field) in enumerate(fields(t, context.table)):
+            _change_part(context, b, field, Place(place.root, (FieldStep(i),)), fn)
+    else:
+        _change_payloads(context, b, t, place, fn)
+
+
+def _change_payloads(context: Context, b: Builder, t: Type, place: Place, fn: str) -> None:
+    cases = []
+    for v, (_, payload) in enumerate(variants(t, context.table)):
+        with b.body() as inner:
+            for i, part in enumerate(payload):
+                _change_part(context, b, part, Place(place.root, (PayloadStep(v, i),)), fn)
+        cases.append((v, tuple(inner)))
+    tag = b.op("tag", I64, b.load(place, t, "borrow"))
+    b.add(kir.Switch(b.site, tag, tuple(cases), ()))
+
+
+def _change_part(context: Context, b: Builder, t: Type, place: Place, fn: str) -> None:
+    if holds_map(context, t):
+        fine = b.call(map_changer(context, t, fn), BOOL, place)
+        with b.when(b.not_(fine)):
+            b.return_(Lit(BOOL, False))
+
+
+def change_maps(low: "Lowering", value: Operand, fn: str, trap: str) -> Operand:
+    """The owned `value` after every map inside went through the prelude's `fn`; traps where that gives false."""
+    t = low.b.type_of(value)
+    if not holds_map(low.context, t):
+        return value
+    slot = low.b.local("", t, mutable=True)
+    low.b.assign(slot, value)
+    fine = low.b.call(map_changer(low.context, t, fn), BOOL, Place(slot))
+    with low.b.when(low.b.not_(fine)):
+        low.b.add(kir.Trap(low.b.site, trap))
+    return low.b.load(Place(slot), t, "move")
 
 
 class _Equal:

@@ -604,7 +604,8 @@ def _set_op(low: Lowering, e: TSetOp) -> Operand:
     out = low.b.local("", t, mutable=True)
     low.b.assign(out, low.b.array(t, ()))
     with low.b.counting(Lit(I64, 0), n) as i:
-        item = low.b.op("set_value" if e.op == "values" else "set_key", t.item, base, i)
+        item: Operand = low.b.op("set_value" if e.op == "values" else "set_key", t.item, base, i)
+        item = derive.change_maps(low, item, "restore_map", "trap.input")
         low.b.mutate("append", Place(out), item)
     return low.b.load(Place(out), t, "move")
 

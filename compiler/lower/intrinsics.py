@@ -74,6 +74,12 @@ def _decode(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     return derive_json.decode(low, text, type_args[0], low.type(e.type))
 
 
+def _hash(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    value = low.read(e.args[0])
+    low.b.site = e.span
+    return low.b.call(derive.hashing(low.context, type_args[0]), U64, Lit(U64, derive.HASH_START), value)
+
+
 def _field_names(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     return derive.field_names(low, type_args[0])
 
@@ -122,6 +128,7 @@ INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.from_bits": _op("bits"),
     "prelude.to_bits32": _op("bits"),
     "prelude.unreachable": _unreachable,
+    "prelude.hash": _hash,
     "prelude.field_names": _field_names,
     "prelude.*.field_texts": _field_texts,
     "json.encode": _encode,

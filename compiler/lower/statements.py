@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dandc.compiler import kir
 from dandc.compiler.check.calls import place_root
 from dandc.compiler.kir import IndexStep, Lit, Operand, Place
+from dandc.compiler.lower import derive
 from dandc.compiler.lower.functions import Lowering
 from dandc.compiler.lower.matching import bind, lower_match
 from dandc.compiler.typed import (
@@ -149,7 +150,8 @@ def _for_set(low: Lowering, s: TForSet) -> None:
         for op, pattern in (("set_key", s.key), ("set_name", s.name), ("set_value", s.value)):
             if pattern is not None and not isinstance(pattern, PWild):
                 part = low.b.op(op, low.type(pattern.type), source, i)
-                bind(low, Place(part), pattern)
+                restored = derive.change_maps(low, part, "restore_map", "trap.input")
+                bind(low, Place(low.materialise(restored)), pattern)
         lower_body(low, s.body)
 
 
@@ -178,7 +180,10 @@ def _continue(low: Lowering, s: TContinue) -> None:
 def _emit(low: Lowering, s: TEmit) -> None:
     key = low.read(s.key) if s.key is not None else None
     name = low.read(s.name) if s.name is not None else None
-    value = low.read(s.value)
+    if derive.holds_map(low.context, low.type(s.value.type)):
+        value = derive.change_maps(low, low.own(s.value), "pack_map", "trap.unreachable")
+    else:
+        value = low.read(s.value)
     low.b.add(kir.Emit(s.span, s.output, key, name, value))
 
 
