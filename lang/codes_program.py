@@ -328,6 +328,10 @@ TOOLS: dict[str, tuple[str, str]] = {
         "empty file",
         "The file holds no declaration, only white space and comments. It may have been cut short, or another one was meant.",
     ),
+    "U0911": (
+        "wrong use",
+        "The options of the command do not go together. `dandc COMMAND --help` says what it takes.",
+    ),
     "U0915": (
         "no test",
         "No test was found in the files, or none whose title holds the text after `--filter`. A run without tests proves nothing, so"
@@ -346,5 +350,10 @@ TOOLS: dict[str, tuple[str, str]] = {
         "cannot be kept or shown",
         "A session keeps and shows values that are data: numbers, text, arrays, tuples, options, records and enums of such. A secret"
         " is never shown, and an anonymous record has no type that could be named.",
+    ),
+    "U0923": (
+        "no code of its own",
+        "`:ir`, `:llvm` and `:asm` show the code of a function, of a helper, or of an expression. A generic helper, or one that takes a"
+        " function, has code only where it is used: give an expression that uses it. A composition has a graph: `:graph NAME`.",
     ),
 }

@@ -38,7 +38,7 @@ from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label, Sink
 from dandc.lang.recursion import room_for_recursion
 
-__all__ = ["Checked", "SourceModule", "World", "check"]
+__all__ = ["Checked", "SourceModule", "World", "check", "check_recursion", "kernel_facts"]
 
 
 @frozen
@@ -88,14 +88,14 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
         elif isinstance(kernel.item, tree.FunctionItem):
             typed = check_kernel(world, kernel)
             world.checked_kernels[name] = typed
-            facts[name] = KernelFacts(captures(world, typed), _unkeyed(typed))
+            facts[name] = kernel_facts(world, typed)
     configs, endpoints = _configs(world, root), _endpoints(world, root)
     graphs = {
         name: check_composition(world, c, facts, root)
         for name, c in world.compositions.items()
         if not _holds(c.item, syntax)
     }
-    _check_recursion(world, graphs)
+    check_recursion(world, graphs)
     check_map_keys(world)
     if not sink.failed:
         check_instances(world, world.checked_kernels)
@@ -118,8 +118,10 @@ def _holds(item: tree.Item, syntax: Sequence[Diagnostic]) -> bool:
     )
 
 
-def _unkeyed(kernel: TKernel) -> frozenset[int]:
-    return frozenset(n.output for n in walk(kernel.body) if isinstance(n, TEmit) and n.key is None)
+def kernel_facts(world: World, kernel: TKernel) -> KernelFacts:
+    """What calls of `kernel` must know of its body."""
+    unkeyed = frozenset(n.output for n in walk(kernel.body) if isinstance(n, TEmit) and n.key is None)
+    return KernelFacts(captures(world, kernel), unkeyed)
 
 
 def _constant_context(world: World, scope_name: str) -> CompositionDecl:
@@ -184,7 +186,7 @@ def _endpoint_base(world: World, scope: str, item: tree.EndpointItem, root: str)
     return ConstSource(encoded[1]) if encoded else None
 
 
-def _check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
+def check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
     """A composition that runs itself would never end: compositions form a DAG as well."""
     edges = {
         name: [n.graph for n in graph.nodes if isinstance(n, CompositionNode) and n.graph in graphs]

@@ -80,12 +80,14 @@ class _Walk:
             self.problem = simple(code, message, span, label, notes=notes)
 
 
-def check_instances(world: World, kernels: Mapping[str, TKernel]) -> None:
-    """Report the first instance that is too large, if there is one."""
+def check_instances(world: World, kernels: Mapping[str, TKernel], *, only: TFn | TKernel | None = None) -> None:
+    """Report the first instance that is too large, if there is one; `only` starts at one body that is not generic."""
     state = _Walk(world)
+    if only is not None:
+        _body(state, only, Instance(only.name, ()), None)
     for kernel in kernels.values():
         _body(state, kernel, Instance(kernel.name, ()), None)
-    for name, fn in world.checked_fns.items():
+    for name, fn in world.checked_fns.items() if only is None else ():
         generic = fn.type_params or any(isinstance(p.local.type, Fn) for p in fn.params)
         if not generic and not world.fns[name].scope.module.trusted:
             _body(state, fn, Instance(name, ()), None)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from dandc.cache import Cache, default_folder
-from dandc.commands.output import Reporter
+from dandc.commands.output import Reporter, UseError
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 
 HELP = "Check programs: syntax, names, types and compositions. Nothing is run."
@@ -13,11 +13,18 @@ HELP = "Check programs: syntax, names, types and compositions. Nothing is run."
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .dnd file")
+    parser.add_argument("--watch", action="store_true", help="check one file again whenever it changes, until Ctrl-C")
     parser.add_argument("--no-cache", action="store_true", help="do not use the cache folder")
 
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
     """0 if no file has an error."""
+    if options.watch:
+        from dandc.commands.watch import watch
+
+        if len(options.files) != 1:
+            raise UseError(Diagnostic("U0911", "`--watch` takes one file", None))
+        return watch(Path(options.files[0]), reporter)
     from dandc.compiling import check_file
     from dandc.loader import ROOT
 
