@@ -9,6 +9,7 @@ COMMANDS = {
     "check": "check programs and show every mistake",
     "run": "run a composition of a program",
     "test": "run the tests of programs",
+    "repl": "try the language, entry by entry",
     "fmt": "write programs in the style of the language",
     "explain": "explain the code of a diagnostic",
     "conform": "run the examples of a spec",

@@ -15,7 +15,7 @@ from attrs import Factory, define, evolve, frozen
 
 from dandc.compiler.check import SourceModule
 from dandc.files import read_source
-from dandc.lang import Diagnostic, DiagnosticError, Fix, ParseResult, Source, parse, tree
+from dandc.lang import NOWHERE, Diagnostic, DiagnosticError, Fix, ParseResult, Source, parse, tree
 
 ROOT = "main"
 PRELUDE = "prelude"
@@ -53,6 +53,15 @@ def load(path: Path, *, grammar_cache: Path | None = None, tests: bool = True) -
     if any(isinstance(i, tree.TestItem) for i in loading.modules[root].tree.items):
         loading.standard("json")  # what tests show of values is JSON
     return Loaded(loading.modules, loading.sources, loading.digests, tuple(loading.diagnostics), root)
+
+
+def load_items(items: tuple[tree.Item, ...], folder: Path, *, grammar_cache: Path | None = None) -> Loaded:
+    """The program whose root module holds `items`, which need not stand in one file; imports are relative to `folder`."""
+    loading = _Loading(folder, grammar_cache, tests=False)
+    loading.standard(PRELUDE)
+    imports = loading.imported(folder / ROOT, items)
+    loading.modules[ROOT] = SourceModule(ROOT, tree.Module(NOWHERE, "", items), imports)
+    return Loaded(loading.modules, loading.sources, loading.digests, tuple(loading.diagnostics))
 
 
 def _own_module(path: Path) -> str | None:
@@ -133,14 +142,19 @@ class _Loading:
         self.digests[str(path)] = hashlib.sha256(data).hexdigest()
         module = self._parse(source)
         self.active.append(real)
+        imports = self.imported(path, module.items)
+        self.active.pop()
+        self.modules[name] = SourceModule(name, module, imports)
+
+    def imported(self, path: Path, items: tuple[tree.Item, ...]) -> dict[str, str]:
+        """Load what `items` of the file `path` import; the names of the modules."""
         imports: dict[str, str] = {}
-        for item in module.items:
+        for item in items:
             if isinstance(item, tree.ImportItem):
                 found = self._relative(path, item) if item.relative else self._library(item)
                 if found is not None:
                     imports[item.path] = found
-        self.active.pop()
-        self.modules[name] = SourceModule(name, module, imports)
+        return imports
 
     def _parse(self, source: Source) -> tree.Module:
         self.sources[source.file] = source

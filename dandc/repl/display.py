@@ -1,0 +1,181 @@
+"""Values, declarations and graphs as text, in the syntax of the language where it has one."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dandc.compiler.check.report import display
+from dandc.compiler.check.symbols import Symbol, World
+from dandc.compiler.encoding import Variant
+from dandc.compiler.flow import (
+    ArgBinding,
+    CommunicationNode,
+    ComputeNode,
+    ConfigSource,
+    ConstSource,
+    EndpointSource,
+    FlowNode,
+    FlowType,
+    Graph,
+    InputSource,
+    NodeSource,
+    Policies,
+    Program,
+    Source,
+)
+from dandc.compiler.types import Type, TypeTable
+from dandc.conform.literals import literal
+from dandc.lang import Source as Text
+from dandc.lang import tree
+from dandc.lang.render import visible
+
+# Of more, a person at a terminal reads nothing.
+MOST_ELEMENTS = 200
+MOST_CHARACTERS = 4_000
+
+
+def value_text(t: Type, value: Any, types: TypeTable) -> str:
+    """A neutral value and its type: `[1, 2]: array[i64]`. Of a long value the beginning, with how much is left out."""
+    left_out: list[str] = []
+    text = literal(t, _beginning(value, left_out), types)
+    if len(text) > MOST_CHARACTERS:
+        left_out.append(f"{len(text) - MOST_CHARACTERS:,} characters")
+        text = f"{text[:MOST_CHARACTERS]}..."
+    note = f"  // left out: {', '.join(left_out[:4])}" if left_out else ""
+    return f"{visible(text)}: {display(t)}{note}"
+
+
+def _beginning(value: Any, left_out: list[str]) -> Any:
+    """The value with its long arrays and texts cut; what was cut is told to `left_out`."""
+    if isinstance(value, list):
+        if len(value) > MOST_ELEMENTS:
+            left_out.append(f"{len(value) - MOST_ELEMENTS:,} elements")
+        return [_beginning(part, left_out) for part in value[:MOST_ELEMENTS]]
+    if isinstance(value, tuple):
+        return tuple(_beginning(part, left_out) for part in value)
+    if isinstance(value, Variant):
+        return Variant(value.index, tuple(_beginning(part, left_out) for part in value.fields))
+    if isinstance(value, str | bytes) and len(value) > MOST_CHARACTERS:
+        what = "characters" if isinstance(value, str) else "bytes"
+        left_out.append(f"{len(value) - MOST_CHARACTERS:,} {what}")
+        return value[:MOST_CHARACTERS]
+    return value
+
+
+# Declarations.
+
+
+def header(world: World, symbol: Symbol, sources: Mapping[str, Text]) -> str:
+    """A declaration as it was written, without its body."""
+    item = _item(world, symbol)
+    source = None if item is None else sources.get(item.span.file)
+    if item is None or source is None:
+        return f"module {symbol.name}"
+    end = item.span.end
+    match item:
+        case tree.FnItem(body=tree.Block(span=span)):
+            end = span.start
+        case tree.FunctionItem(body=tree.Block(span=span)):
+            end = span.start
+        case tree.FunctionItem(expression=tree.Expr(span=span)):
+            end = span.start
+        case tree.CompositionItem(outputs=outputs) if outputs:
+            end = source.text.index(")", outputs[-1].span.end) + 1
+    return visible(" ".join(source.text[item.span.start : end].split()).rstrip(" ={"))
+
+
+def _item(world: World, symbol: Symbol) -> tree.Item | None:
+    module = world.scopes.get(symbol.name if symbol.kind == "module" else symbol.name.rpartition(".")[0])
+    if module is None or symbol.kind == "module":
+        return None
+    items = module.module.tree.items
+    return next((i for i in items if getattr(getattr(i, "name", None), "span", None) == symbol.span), None)
+
+
+# Graphs.
+
+
+def graph_text(graph: Graph, program: Program) -> str:
+    """A flow graph, one node a line, in the order in which they can run."""
+    names = [node.name for node in graph.nodes]
+    lines = [f"inputs   {', '.join(f'{p.name}: {flow_text(p.type)}' for p in graph.inputs) or 'none'}"]
+    for node in graph.nodes:
+        outputs = ", ".join(f"{name}: {flow_text(f)}" for name, f in zip(_output_names(node, program), node.outputs, strict=True))
+        args = ", ".join(_argument(graph, names, program, a) for a in _given(node, program))
+        lines.append(f"{_kind(node)}  {node.name}({args}) => ({outputs}){_policies(node.policies)}")
+    for output in graph.outputs:
+        lines.append(f"output   {output.name}: {flow_text(output.type)} = {_source(graph, program, output.source)}")
+    return visible_lines(lines)
+
+
+def visible_lines(lines: list[str]) -> str:
+    """Lines that a terminal shows and does not obey."""
+    return "\n".join(visible(line) for line in lines)
+
+
+def flow_text(flow: FlowType) -> str:
+    """The type of a set as a port declares it."""
+    item = display(flow.item)
+    if flow.card == "many":
+        return f"set[{item}]" if flow.key is None else f"set[{display(flow.key)} => {item}]"
+    return f"optional {item}" if flow.card == "optional" else item
+
+
+def _kind(node: FlowNode) -> str:
+    if isinstance(node, ComputeNode):
+        return "compute"
+    return "communicate" if isinstance(node, CommunicationNode) else "compose"
+
+
+def _output_names(node: FlowNode, program: Program) -> list[str]:
+    match node:
+        case ComputeNode(kernel=kernel):
+            return [o.name for o in program.kernels[kernel].outputs]
+        case CommunicationNode(declared=declared):
+            return [o.name for o in declared]
+    return [o.name for o in program.graphs[node.graph].outputs]
+
+
+def _given(node: FlowNode, program: Program) -> Iterator[tuple[str, ArgBinding]]:
+    match node:
+        case ComputeNode(kernel=kernel):
+            names = [p.name for p in program.kernels[kernel].params]
+        case CommunicationNode(params=params):
+            names = [p.name for p in params]
+        case _:
+            names = [p.name for p in program.graphs[node.graph].inputs]
+    return zip(names, node.args, strict=True)
+
+
+def _argument(graph: Graph, names: list[str], program: Program, given: tuple[str, ArgBinding]) -> str:
+    name, binding = given
+    shard = "" if binding.shard == "one" else f"{binding.shard} "
+    return f"{name.rpartition(' ')[2]}: {shard}{_source(graph, program, binding.source)}"
+
+
+def _source(graph: Graph, program: Program, source: Source) -> str:
+    match source:
+        case InputSource(index):
+            return graph.inputs[index].name
+        case NodeSource(node, -1):
+            return f"failures of {graph.nodes[node].name}"
+        case NodeSource(node, output):
+            return f"{graph.nodes[node].name}.{_output_names(graph.nodes[node], program)[output]}"
+        case ConstSource(value):
+            return f"<{len(value)} bytes>"
+        case ConfigSource(name):
+            return f"config {name}"
+        case EndpointSource(name):
+            return f"endpoint {name}"
+    return "nothing"
+
+
+def _policies(policies: Policies) -> str:
+    said = []
+    if policies.retry:
+        on = f" on ({', '.join(policies.retry_on)})" if policies.retry_on else ""
+        said.append(f"retry {policies.retry}{on}")
+    if policies.timeout_ms:
+        said.append(f"timeout {policies.timeout_ms}ms")
+    if policies.on_failure != "fail":
+        said.append(f"on failure {policies.on_failure}")
+    return f"  {' '.join(said)}" if said else ""
