@@ -1,6 +1,7 @@
-"""The helpers of this folder are found in every import mode of pytest."""
+"""Helpers of other areas are found in every import mode of pytest."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS / "check"), str(TESTS / "backend"), str(Path(__file__).parent)]
