@@ -23,7 +23,7 @@ from dandc.compiler.typed import (
     TUnary,
     TVariant,
 )
-from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int
+from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int, is_map
 from dandc.lang import tree
 
 Value = object
@@ -50,6 +50,8 @@ def constant_value(world: World, expr: TExpr, solutions: Mapping[int, Type]) -> 
             return float(str(value)) if float_literal else value
         case TArray(items=items):
             return _all(world, items, solutions, list)
+        case TMake(type=t) if is_map(t):
+            return []  # nothing but the prelude's `map()` makes one
         case TMake(args=args):
             return _all(world, args, solutions, tuple)
         case TVariant(variant=variant, args=args):

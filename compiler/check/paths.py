@@ -3,7 +3,7 @@
 Counting: the set of possible numbers of emissions, capped at two, at every point. A loop may run any number of times.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dandc.compiler.typed import (
     TBody,
@@ -61,11 +61,12 @@ def _breaks(body: TBody) -> bool:
 
 @frozen
 class Flow:
-    """Possible counts where control falls through (`through`), and where it leaves by `return` or by a jump."""
+    """Possible counts where control falls through (`through`), and where it leaves by `return`, `break` or `continue`."""
 
     through: Counts
     returned: Counts
-    jumped: Counts
+    broken: Counts
+    continued: Counts
 
 
 NONE: Counts = frozenset()
@@ -78,48 +79,50 @@ def emission_counts(body: TBody, output: int) -> Counts:
 
 
 def _run(body: TBody, output: int, start: Counts) -> Flow:
-    through, returned, jumped = start, NONE, NONE
+    so_far = Flow(start, NONE, NONE, NONE)
     for stmt in body:
-        if not through:
+        if not so_far.through:
             break
-        flow = _step(stmt, output, through)
-        through, returned, jumped = flow.through, returned | flow.returned, jumped | flow.jumped
-    return Flow(through, returned, jumped)
+        so_far = _join(evolve(so_far, through=NONE), _step(stmt, output, so_far.through))
+    return so_far
 
 
 def _step(stmt: TStmt, output: int, start: Counts) -> Flow:
     match stmt:
         case TEmit(output=target) if target == output:
-            return Flow(frozenset(min(n + 1, 2) for n in start), NONE, NONE)
+            return Flow(frozenset(min(n + 1, 2) for n in start), NONE, NONE, NONE)
         case TReturn():
-            return Flow(NONE, start, NONE)
+            return Flow(NONE, start, NONE, NONE)
         case TFail():
-            return Flow(NONE, NONE, NONE)
-        case TBreak() | TContinue():
-            return Flow(NONE, NONE, start)
+            return Flow(NONE, NONE, NONE, NONE)
+        case TBreak():
+            return Flow(NONE, NONE, start, NONE)
+        case TContinue():
+            return Flow(NONE, NONE, NONE, start)
         case TIfStmt(then=then, orelse=orelse):
             return _join(_run(then, output, start), _run(orelse, output, start))
         case TMatchStmt(arms=arms):
             flows = [_run(a.body, output, start) for a in arms if isinstance(a.body, tuple)]
-            joined = Flow(NONE, NONE, NONE)
+            joined = Flow(NONE, NONE, NONE, NONE)
             for flow in flows:
                 joined = _join(joined, flow)
             return joined
     if isinstance(stmt, LOOPS):
-        return _loop(stmt.body, output, start, endless=isinstance(stmt, TWhile) and always_leaves((stmt,)))
-    return Flow(start, NONE, NONE)
+        endless = isinstance(stmt, TWhile) and isinstance(stmt.cond, TLit) and stmt.cond.value is True
+        return _loop(stmt.body, output, start, endless=endless)
+    return Flow(start, NONE, NONE, NONE)
 
 
 def _loop(body: TBody, output: int, start: Counts, *, endless: bool) -> Flow:
-    seen, returned = start, NONE
+    """What holds before a turn grows until it does not; an endless loop is left by `break` alone."""
+    before = start
     while True:
-        flow = _run(body, output, seen)
-        returned |= flow.returned
-        grown = seen | flow.through | flow.jumped
-        if grown == seen:
-            return Flow(NONE if endless else seen, returned, NONE)
-        seen = grown
+        flow = _run(body, output, before)
+        grown = before | flow.through | flow.continued
+        if grown == before:
+            return Flow(flow.broken | (NONE if endless else before), flow.returned, NONE, NONE)
+        before = grown
 
 
 def _join(a: Flow, b: Flow) -> Flow:
-    return Flow(a.through | b.through, a.returned | b.returned, a.jumped | b.jumped)
+    return Flow(a.through | b.through, a.returned | b.returned, a.broken | b.broken, a.continued | b.continued)

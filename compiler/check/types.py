@@ -353,7 +353,7 @@ def _needs(world: World, t: Type, bound: str) -> tuple[Type, ...] | None:
             implied = bound == "eq" and bool({"ord", "hash", "num"} & set(bounds))
             return () if bound in bounds or implied else None
         case Basic():
-            return () if t in (ERROR, UNIT) or _basic_has(t, bound) else None
+            return () if t == ERROR or _basic_has(t, bound) else None
         case Fn() | InferVar() | SetRef():
             return None
     if bound == "num":

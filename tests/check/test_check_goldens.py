@@ -91,5 +91,3 @@ def test_form(path: Path, load: Callable[[str], Program]) -> None:
             assert text
             assert not text.endswith(".")
             assert not re.search(r"\b(main|prelude)\.|InferVar|Basic\(|Named\(", text)
-
-
