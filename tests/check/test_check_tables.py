@@ -142,7 +142,11 @@ def test_cardinality_of_outputs(given: str, shard: str, output: str, declared: s
 
     for candidate in ("i64", "optional i64", "set[i64]", "set[str => i64]", "set[bool => i64]"):
         accepted = program(text.replace("OUT", candidate)).codes == []
-        wider = {"i64": {"i64", "optional i64", "set[i64]"}, "optional i64": {"optional i64", "set[i64]"}, "set[i64]": {"set[i64]"}}
+        wider = {
+            "i64": {"i64", "optional i64", "set[i64]"},
+            "optional i64": {"optional i64", "set[i64]"},
+            "set[i64]": {"set[i64]"},
+        }
         allowed = wider.get(declared, {declared, "set[i64]"})
         assert accepted == (candidate in allowed), candidate
 
@@ -184,7 +188,9 @@ KEYS = {
 @pytest.mark.parametrize(("t", "good"), KEYS.items())
 def test_keys(t: str, good: bool) -> None:
     """Keys have an exact order: no floats, no arrays, no records."""
-    found = program(f"record R {{ a: i64 }} enum E {{ a, b }} enum P {{ a(i64), b }} function f(xs: set[{t} => i64]) => (y: i64) = xs.len();")
+    found = program(
+        f"record R {{ a: i64 }} enum E {{ a, b }} enum P {{ a(i64), b }} function f(xs: set[{t} => i64]) => (y: i64) = xs.len();"
+    )
 
     assert ([] if good else ["T0313"]) == found.codes, found.rendered()
 
@@ -214,7 +220,7 @@ def test_question_mark(case: tuple[str, str | None], fits: bool) -> None:
     t, result = case
     text = f"record Problem {{ message: str }} function f(x: {t}) => (y: i64) {{ let v = x?; emit y <- v; }}"
     if result is not None:
-        text = f"fn f(x: {t}) -> {result} {{ let v = x?; while true {{ note \"n\"; }} }}"
+        text = f'fn f(x: {t}) -> {result} {{ let v = x?; while true {{ note "n"; }} }}'
     found = program(text)
 
     assert ([] if fits else ["T0316"]) == found.codes, found.rendered()

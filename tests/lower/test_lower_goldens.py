@@ -35,5 +35,7 @@ def test_ir(path: Path, golden: Callable[[Path, str], None]) -> None:
 def own_functions(text: str) -> str:
     """The text without the helpers of the standard library, which have tests of their own."""
     head, *functions = text.split('\nfn "')
-    kept = [f for f in functions if not re.match(r"(?!json\.(?:de|en)code\[)(?:prelude|json|html|http)\.[\w*.]+[\[(\"]", f)]
+    kept = [
+        f for f in functions if not re.match(r"(?!json\.(?:de|en)code\[)(?:prelude|json|html|http)\.[\w*.]+[\[(\"]", f)
+    ]
     return '\nfn "'.join([head, *kept])

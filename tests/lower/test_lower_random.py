@@ -116,7 +116,9 @@ class Generator:
         name = f"x{self.fresh}"
         kind = self.random.randrange(5)
         if kind == 0:
-            return f"if {a}.len() % 2 == 0 {{ {inner} }} else {{ {other} }}", lambda s: (run if len(s[a]) % 2 == 0 else run_other)(s)
+            return f"if {a}.len() % 2 == 0 {{ {inner} }} else {{ {other} }}", lambda s: (
+                run if len(s[a]) % 2 == 0 else run_other
+            )(s)
         if kind == 1:
             return f"for _ in 0..2 {{ {inner} }}", lambda s: (run(s), run(s))
         if kind == 2:

@@ -15,7 +15,7 @@ function f(rows: array[Row]) => (y: str) { emit y <- html.table(rows).html; }
 
 def test_escaping() -> None:
     """Everything that means something in HTML is written as a reference; NUL is replaced."""
-    texts = ["", "plain", "<script>alert('x')</script>", "a & b &amp; \"q\"", "é\U0001F600", "\0", "<" * 50]
+    texts = ["", "plain", "<script>alert('x')</script>", 'a & b &amp; "q"', "é\U0001f600", "\0", "<" * 50]
 
     found = call("x: str) => (y: str", "html.text(x).html", texts)
 
@@ -39,7 +39,9 @@ def test_table() -> None:
 
 def test_page() -> None:
     """A whole document whose title is escaped and whose content is not escaped again."""
-    (found,) = call("x: str) => (y: str", "html.page(x, html.join([html.text(x), html.element(\"p\", html.text(x))]))", ["a<b"])
+    (found,) = call(
+        "x: str) => (y: str", 'html.page(x, html.join([html.text(x), html.element("p", html.text(x))]))', ["a<b"]
+    )
 
     assert found.startswith("<!DOCTYPE html>\n")
     assert found.count("a&lt;b") == 4

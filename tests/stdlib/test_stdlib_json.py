@@ -47,7 +47,12 @@ def decode(of: str, texts: list[bytes | str]) -> list[Any]:
 def test_round_trip(changes: dict[str, Any]) -> None:
     """What is decoded and encoded again is the same JSON, whatever white space and escapes the first had."""
     document = {**DOCUMENT, **changes}
-    texts = [json.dumps(document), json.dumps(document, ensure_ascii=False), json.dumps(document, indent=3), json.dumps(dict(reversed(document.items())))]
+    texts = [
+        json.dumps(document),
+        json.dumps(document, ensure_ascii=False),
+        json.dumps(document, indent=3),
+        json.dumps(dict(reversed(document.items()))),
+    ]
 
     for result in results(ROUND, [[t.encode()] for t in texts], interpreted=1):
         assert result.state == "ok", result
@@ -100,7 +105,17 @@ def test_integers(of: str) -> None:
             assert found.startswith("fail: "), text
 
 
-STRINGS = ['""', '"a"', '"\\u0041"', '"\\u00e9é"', '"\\ud83d\\ude00"', '"\\uD83D\\uDE00\\u0000"', '"\\"\\\\\\/\\b\\f\\n\\r\\t"', '"\x7f\u2028"', '"\U0010ffff"']
+STRINGS = [
+    '""',
+    '"a"',
+    '"\\u0041"',
+    '"\\u00e9é"',
+    '"\\ud83d\\ude00"',
+    '"\\uD83D\\uDE00\\u0000"',
+    '"\\"\\\\\\/\\b\\f\\n\\r\\t"',
+    '"\x7f\u2028"',
+    '"\U0010ffff"',
+]
 BAD_STRINGS = ['"', '"a', '"\\', '"\\u', '"\\u12', '"\\u12g4"', '"\\x41"', '"\\ud83d"', '"\\ud83dx"', '"\\ud83d\\n"', '"\\ud83d\\u0041"', '"\\ude00"',
                '"\\ude00\\ud83d"', '"\n"', '"\t"', '"\0"', "'a'", "a", "nul", '"a"b"']  # fmt: skip
 
@@ -108,7 +123,9 @@ BAD_STRINGS = ['"', '"a', '"\\', '"\\u', '"\\u12', '"\\u12g4"', '"\\x41"', '"\\u
 def test_strings() -> None:
     """Escapes and surrogate pairs as Python reads them; a lone surrogate is no text."""
     assert [json.loads(s) for s in STRINGS] == decode("str", list(STRINGS))
-    assert [] == [(s, v) for s, v in zip(BAD_STRINGS, decode("str", list(BAD_STRINGS)), strict=True) if not v.startswith("fail: ")]
+    assert [] == [
+        (s, v) for s, v in zip(BAD_STRINGS, decode("str", list(BAD_STRINGS)), strict=True) if not v.startswith("fail: ")
+    ]
 
 
 def test_invalid_utf8() -> None:
@@ -162,7 +179,22 @@ def test_base64() -> None:
 
     assert values == decode("bytes", list(encoded))
     assert encoded == call("x: bytes) => (y: str", "json.encode(x)", values)
-    for text in ('"A"', '"AA"', '"AAA"', '"AA=A"', '"===="', '"A==="', '"AAAA===="', '"AB=="', '"AAB="', '"AA==AA=="', '"AA-_"', '"AAAA\\n"', '"é==="', "1"):
+    for text in (
+        '"A"',
+        '"AA"',
+        '"AAA"',
+        '"AA=A"',
+        '"===="',
+        '"A==="',
+        '"AAAA===="',
+        '"AB=="',
+        '"AAB="',
+        '"AA==AA=="',
+        '"AA-_"',
+        '"AAAA\\n"',
+        '"é==="',
+        "1",
+    ):
         (found,) = decode("bytes", [text])
         assert found.startswith("fail: "), text
 
@@ -170,7 +202,13 @@ def test_base64() -> None:
 def test_floats_as_json() -> None:
     """Finite doubles come back bit for bit; JSON has no others."""
     rnd = random.Random(21)
-    values = [v for _ in range(60) if (v := struct.unpack("<d", rnd.randbytes(8))[0]) == v] + [0.0, -0.0, 1.0, 1e22, 5e-324]
+    values = [v for _ in range(60) if (v := struct.unpack("<d", rnd.randbytes(8))[0]) == v] + [
+        0.0,
+        -0.0,
+        1.0,
+        1e22,
+        5e-324,
+    ]
 
     for value, text in zip(values, call("x: f64) => (y: str", "json.encode(x)", values), strict=True):
         assert struct.pack("<d", value) == struct.pack("<d", json.loads(text))
@@ -179,14 +217,18 @@ def test_floats_as_json() -> None:
 
 def test_strings_as_json() -> None:
     """Control characters, quotes and backslashes are escaped; everything else stands as it is."""
-    values = ["", 'a"b\\c/d', "".join(map(chr, range(32))), "\x7f\x80é\u2028\U0001F600"]
+    values = ["", 'a"b\\c/d', "".join(map(chr, range(32))), "\x7f\x80é\u2028\U0001f600"]
 
     assert [json.dumps(v, ensure_ascii=False) for v in values] == call("x: str) => (y: str", "json.encode(x)", values)
 
 
 def test_anonymous_records() -> None:
     """`{a: x}` is an object in the order in which it is written."""
-    found = call("x: i64) => (y: str", 'json.encode({b: x, a: [{c: "s"}], d: none_of(x)}); fn none_of(x: i64) -> option[i64] = if x > 1 { some(x) } else { none }', [1, 2])
+    found = call(
+        "x: i64) => (y: str",
+        'json.encode({b: x, a: [{c: "s"}], d: none_of(x)}); fn none_of(x: i64) -> option[i64] = if x > 1 { some(x) } else { none }',
+        [1, 2],
+    )
 
     assert ['{"b":1,"a":[{"c":"s"}],"d":null}', '{"b":2,"a":[{"c":"s"}],"d":2}'] == found
 
@@ -194,8 +236,22 @@ def test_anonymous_records() -> None:
 def test_variants_of_enums() -> None:
     """A variant without payload is its name, with one it is an object with one member."""
     text = TYPES + "function f(x: bytes) => (y: Shape) { emit y <- json.decode[Shape](x)?; }"
-    good = {'"point"': Variant(2, ()), '{"circle": 1}': Variant(0, (1.0,)), '{"rectangle":[1,2e0]}': Variant(1, (1.0, 2.0))}
-    bad = ['"circle"', '{"point": null}', '"square"', '{"circle": 1, "point": 2}', '{"rectangle": [1]}', '{"rectangle": [1, 2, 3]}', "{}", "null", '{"circle": 1']
+    good = {
+        '"point"': Variant(2, ()),
+        '{"circle": 1}': Variant(0, (1.0,)),
+        '{"rectangle":[1,2e0]}': Variant(1, (1.0, 2.0)),
+    }
+    bad = [
+        '"circle"',
+        '{"point": null}',
+        '"square"',
+        '{"circle": 1, "point": 2}',
+        '{"rectangle": [1]}',
+        '{"rectangle": [1, 2, 3]}',
+        "{}",
+        "null",
+        '{"circle": 1',
+    ]
 
     found = results(text, [[t.encode()] for t in [*good, *bad]], interpreted=20)
 
@@ -207,7 +263,9 @@ def test_random_documents() -> None:
     """Skipping an unknown value accepts exactly what Python accepts, for valid texts and for damaged ones."""
     rnd = random.Random(17)
     texts = [json.dumps(document(rnd, 4)) for _ in range(60)]
-    damaged = [t[:k] + rnd.choice('{}[],:"\\e1 ') + t[k + rnd.randrange(2) :] for t in texts for k in (rnd.randrange(len(t)),)]
+    damaged = [
+        t[:k] + rnd.choice('{}[],:"\\e1 ') + t[k + rnd.randrange(2) :] for t in texts for k in (rnd.randrange(len(t)),)
+    ]
     text = "record P { q: option[i64] } function f(x: bytes) => (y: P) { emit y <- json.decode[P](x)?; }"
 
     found = results(text, [[f'{{"z": {t}}}'.encode()] for t in [*texts, *damaged]], interpreted=3)
@@ -218,6 +276,7 @@ def test_random_documents() -> None:
 
 def is_json(text: str) -> bool:
     """Whether Python reads `{"z": text}` as one member of valid text, without its extensions to JSON."""
+
     def no_constant(name: str) -> None:
         raise ValueError(name)
 
@@ -235,4 +294,6 @@ def document(rnd: random.Random, depth: int) -> Any:
         return [document(rnd, depth - 1) for _ in range(rnd.randrange(4))]
     if kind == 6:
         return {f"k{i}": document(rnd, depth - 1) for i in range(rnd.randrange(4))}
-    return [None, True, rnd.randrange(-1000, 1000), rnd.uniform(-1, 1), "a\n\u00e9\U0001F600\""[: rnd.randrange(6)]][kind]
+    return [None, True, rnd.randrange(-1000, 1000), rnd.uniform(-1, 1), 'a\n\u00e9\U0001f600"'[: rnd.randrange(6)]][
+        kind
+    ]

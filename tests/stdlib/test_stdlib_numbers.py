@@ -17,7 +17,9 @@ def doubles(n: int) -> list[float]:
     rnd = random.Random(7)
     values = [struct.unpack("<d", rnd.randbytes(8))[0] for _ in range(n)]
     values += [rnd.uniform(-1000, 1000) for _ in range(n // 4)] + [float(rnd.randrange(1 << 60)) for _ in range(n // 4)]
-    values += [math.ldexp(1.0, e) for e in range(-1074, 1024, 61)] + [math.nextafter(math.ldexp(1.0, e), 0) for e in range(-1021, 1024, 67)]
+    values += [math.ldexp(1.0, e) for e in range(-1074, 1024, 61)] + [
+        math.nextafter(math.ldexp(1.0, e), 0) for e in range(-1021, 1024, 67)
+    ]
     values += [10.0**e for e in range(-323, 309, 17)] + [rnd.randrange(1, 100) * 5e-324 for _ in range(n // 10)]
     values += [0.0, -0.0, 0.1, 1e21, 1e22, 1e23, 9e15, 9007199254740993.0, 5e-324, 1.7976931348623157e308, 2.2250738585072014e-308,
                2.2250738585072011e-308, 1e-5, 1e-6, 9.5e-7, 123456789012345680.0, 4.35, 0.3, 2.675]  # fmt: skip
@@ -53,7 +55,14 @@ def test_notation(value: float, text: str) -> None:
 def test_shortest_text_of_floats() -> None:
     """An `f32` is written with the digits that an f32 needs."""
     rnd = random.Random(3)
-    values = [struct.unpack("<f", rnd.randbytes(4))[0] for _ in range(200)] + [0.1, 1e10, 16777216.0, 1e-45, 3.4028235e38, 1e-38]
+    values = [struct.unpack("<f", rnd.randbytes(4))[0] for _ in range(200)] + [
+        0.1,
+        1e10,
+        16777216.0,
+        1e-45,
+        3.4028235e38,
+        1e-38,
+    ]
     values = [struct.unpack("<f", struct.pack("<f", v))[0] for v in values if v == v and abs(v) != math.inf]
 
     for value, text in zip(values, call("x: f32) => (y: str", 'f"{x}"', values), strict=True):
@@ -128,7 +137,23 @@ def test_integers_as_text() -> None:
 def test_text_as_integers() -> None:
     """Decimal digits with at most a minus; nothing else is an integer."""
     good = ["0", "-0", "7", "-5", "007", str(2**63 - 1), str(-(2**63)), "1234567890123456789"]
-    bad = ["", "-", "--1", "+1", " 1", "1 ", "1.0", "1e3", "x", "12a", "٣", str(2**63), str(-(2**63) - 1), "9" * 19, "1" * 20]
+    bad = [
+        "",
+        "-",
+        "--1",
+        "+1",
+        " 1",
+        "1 ",
+        "1.0",
+        "1e3",
+        "x",
+        "12a",
+        "٣",
+        str(2**63),
+        str(-(2**63) - 1),
+        "9" * 19,
+        "1" * 20,
+    ]
 
     found = call("x: str) => (y: option[i64]", "x.to_i64()", [*good, *bad])
 
@@ -144,7 +169,9 @@ def test_sums() -> None:
     expected = [s if -(2**63) <= (s := sum(xs)) < 2**63 else "trap.overflow" for xs in lists]
     assert expected == call("xs: array[i64]) => (y: i64", "xs.sum()", lists)
 
-    floats = [[rnd.uniform(-1, 1) * 10 ** rnd.randrange(-5, 5) for _ in range(n)] for n in (0, 1, 31, 32, 33, 100, 1000)]
+    floats = [
+        [rnd.uniform(-1, 1) * 10 ** rnd.randrange(-5, 5) for _ in range(n)] for n in (0, 1, 31, 32, 33, 100, 1000)
+    ]
     assert [lane_sum(xs) for xs in floats] == call("xs: array[f64]) => (y: f64", "xs.sum()", floats)
 
 
