@@ -101,6 +101,7 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
         check_instances(world, world.checked_kernels)
     broken = frozenset(id(i) for i in world.scopes[root].module.tree.items if _holds(i, syntax))
     tests = check_tests(world, facts, root, broken)
+    check_map_keys(world)
     lossy = {world.scopes[name].module.tree.file for name in world.lossy}
     kept = [d for d in sink.diagnostics if not (d.code == "N0201" and d.span and d.span.file in lossy)]
     ordered = tuple(sorted(kept, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))
@@ -174,13 +175,10 @@ def _endpoint_base(world: World, scope: str, item: tree.EndpointItem, root: str)
         symbol = world.scopes[scope].names.get(value.name.text)
         if symbol is not None and symbol.kind == "config":
             config = world.configs[symbol.name]
-            if config.type != STR and config.type != ERROR:
-                label = Label(config.item.type.span, "declared here")
-                world.sink.add(
-                    simple(
-                        "C0422", "the address of an endpoint is a `str`", value.span, f"this is `{config.type}`", label
-                    )
-                )
+            if config.type not in (STR, ERROR):
+                origin = Label(config.item.type.span, "declared here")
+                message, this = "the address of an endpoint is a `str`", f"this is `{config.type}`"
+                world.sink.add(simple("C0422", message, value.span, this, origin))
             return ConfigSource(config_name(world, root, symbol.name))
     encoded = constant(world, _constant_context(world, scope), value, Want(STR))
     return ConstSource(encoded[1]) if encoded else None

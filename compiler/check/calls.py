@@ -90,9 +90,11 @@ def module_member(body: Body, module: Symbol, name: tree.Name) -> Symbol | None:
 
 def check_call(body: Body, expr: tree.CallExpr, want: Want | None) -> TExpr:
     """A call of anything."""
-    callee, type_args = expr.callee, ()
+    callee: tree.Expr = expr.callee
+    type_args: tuple[tree.Expr, ...] = ()
     if isinstance(callee, tree.IndexExpr) and _takes_type_args(body, callee.base):
-        callee, type_args = callee.base, callee.items
+        type_args = callee.items
+        callee = callee.base
     match callee:
         case tree.NameExpr(name=name):
             return _call_name(body, expr, name, type_args, want)

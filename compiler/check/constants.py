@@ -9,7 +9,7 @@ from dandc.compiler.check.circles import circles, circular, producers_first
 from dandc.compiler.check.infer import map_type
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import World
-from dandc.compiler.encoding import Variant
+from dandc.compiler.encoding import Variant, has_duplicates
 from dandc.compiler.typed import (
     TArray,
     TBinary,
@@ -23,7 +23,7 @@ from dandc.compiler.typed import (
     TUnary,
     TVariant,
 )
-from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int, is_map
+from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int
 from dandc.lang import tree
 
 Value = object
@@ -50,13 +50,11 @@ def constant_value(world: World, expr: TExpr, solutions: Mapping[int, Type]) -> 
             return float(str(value)) if float_literal else value
         case TArray(items=items):
             return _all(world, items, solutions, list)
-        case TMake(type=t) if is_map(t):
-            return []  # nothing but the prelude's `map()` makes one
         case TMake(args=args):
             return _all(world, args, solutions, tuple)
         case TVariant(variant=variant, args=args):
             payload = _all(world, args, solutions, tuple)
-            return None if payload is None else Variant(variant, payload)
+            return Variant(variant, payload) if isinstance(payload, tuple) else None
         case TUnary(op="-", operand=operand) if is_float(settle(operand.type, solutions)):
             inner = constant_value(world, operand, solutions)
             return -inner if isinstance(inner, float) else None
@@ -65,6 +63,11 @@ def constant_value(world: World, expr: TExpr, solutions: Mapping[int, Type]) -> 
         case TFString(parts=parts):
             values = [constant_value(world, p, solutions) for p in parts]
             return "".join(v for v in values if isinstance(v, str)) if all(isinstance(v, str) for v in values) else None
+        case TCall(fn="prelude.map"):
+            return []
+        case TCall(fn="prelude.array.to_map", args=(pairs,)):
+            entries = constant_value(world, pairs, solutions)
+            return entries if isinstance(entries, list) and not has_duplicates([k for k, _ in entries]) else None
         case TCall(fn=fn, args=()):
             return world.values.get(fn)
     return None

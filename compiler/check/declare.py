@@ -33,6 +33,17 @@ from dandc.lang.spans import Span
 
 # The variants of `option` and `result` are names like any other, so that a module may use them for its own things.
 VARIANTS = ("none", "some", "ok", "err")
+Declared = (
+    tree.RecordItem
+    | tree.EnumItem
+    | tree.FnItem
+    | tree.ConstItem
+    | tree.FunctionItem
+    | tree.CommunicationItem
+    | tree.CompositionItem
+    | tree.ConfigItem
+    | tree.EndpointItem
+)
 KINDS: dict[type, str] = {
     tree.RecordItem: "type",
     tree.EnumItem: "type",
@@ -76,7 +87,7 @@ def _declare_names(world: World, scope: Scope) -> None:
             _declare_import(world, scope, item)
         elif isinstance(item, tree.FnItem) and _is_method(item):
             continue
-        elif isinstance(item, tuple(KINDS)):
+        elif isinstance(item, Declared):
             name = item.name
             symbol = Symbol(KINDS[type(item)], scope.qualified(name.text), name.span, item.public)
             _add_name(world, scope, name, symbol)

@@ -28,7 +28,8 @@ def unreachable(world: World, t: Type, arms: Sequence[tuple[TPattern, bool]]) ->
     budget = _Budget(world)
     if all(_is_flat(p) for p, _ in arms):
         return _unreachable_flat(world, t, arms)
-    found, rows = [], []
+    found: list[int] = []
+    rows: list[Row] = []
     for i, (pattern, guarded) in enumerate(arms):
         if not _row_useful(budget, rows, (pattern,), (t,)):
             found.append(i)

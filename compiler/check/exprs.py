@@ -463,7 +463,7 @@ def _anon(body: Body, expr: tree.AnonRecordExpr, want: Want | None) -> TExpr:
 def _array(body: Body, expr: tree.ArrayExpr, want: Want | None) -> TExpr:
     wanted = body.unifier.shallow(want.type) if want else None
     item: Type = wanted.item if isinstance(wanted, Array) else body.unifier.fresh()
-    items = []
+    items: list[TExpr] = []
     declared = want.origin if want is not None and isinstance(wanted, Array) else None
     for element in expr.items:
         first = Label(expr.items[0].span, "the first element says the type") if items else None

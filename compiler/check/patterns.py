@@ -29,7 +29,7 @@ from dandc.compiler.types import (
     TypeVar,
 )
 from dandc.lang import tree
-from dandc.lang.diagnostics import Label
+from dandc.lang.diagnostics import Fix, Label
 from dandc.lang.spans import Span
 
 
@@ -167,8 +167,8 @@ def _check_coverage(
     except TooManyCombinations:
         head = Span(span.file, span.start, span.start + len("match"))
         message = "the patterns of this match have too many combinations"
-        notes = ("match on a part of the value first, and on the rest in the arms",)
-        body.report(report.simple("T0339", message, head, "cannot be decided in reasonable time", notes=notes))
+        advice = ("match on a part of the value first, and on the rest in the arms",)
+        body.report(report.simple("T0339", message, head, "cannot be decided in reasonable time", notes=advice))
         return
     if witness is not None:
         head = Span(span.file, span.start, span.start + len("match"))
@@ -198,7 +198,8 @@ def _report_unreachable(
     if takes_all is None or takes_all + 1 >= len(arms):
         return
     pattern = arms[takes_all].pattern
-    label, fixes = Label(pattern.span, "matches everything"), ()
+    label = Label(pattern.span, "matches everything")
+    fixes: tuple[Fix, ...] = ()
     if isinstance(pattern, tree.NamePattern):
         label = Label(pattern.span, f"`{pattern.name.text}` is a new name and matches everything")
         fixes = report.did_you_mean(pattern.name.text, pattern.span, _variant_names(body, t))

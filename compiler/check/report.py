@@ -113,7 +113,7 @@ def mismatch(
 
 def set_as_value(expected: Type, got: SetRef, span: Span, origin: Label | None) -> Diagnostic:
     """An input set where a value is needed."""
-    fixes = ()
+    fixes: tuple[Fix, ...] = ()
     if isinstance(expected, Array) and expected.item == got.item:
         fixes = (Fix("take its values as an array", after(span), ".values()", certain=True),)
     return Diagnostic(

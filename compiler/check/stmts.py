@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dandc.compiler.check import calls, exprs, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.patterns import check_arms, check_pattern
-from dandc.compiler.check.types import satisfies
+from dandc.compiler.check.types import resolve_type, satisfies
 from dandc.compiler.typed import (
     PBind,
     PTuple,
@@ -76,7 +76,7 @@ def check_statements(body: Body, statements: tuple[tree.Stmt, ...]) -> TBody:
 def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
     want = None
     if stmt.type is not None:
-        t = calls.resolve_type(body.world, body.scope, stmt.type, body.type_params)
+        t = resolve_type(body.world, body.scope, stmt.type, body.type_params)
         want = Want(t, Label(stmt.type.span, "the declared type"))
     value = exprs.check_expr(body, stmt.value, want)
     t = want.type if want else value.type
@@ -214,12 +214,12 @@ def _for(body: Body, stmt: tree.ForStmt) -> TStmt:
 def _items_of(body: Body, iterable: tree.Expr) -> TExpr | None:
     """The set of `xs.items()`, if the iterable is that."""
     match iterable:
-        case tree.CallExpr(callee=tree.FieldExpr(base=tree.NameExpr(name=root), name=name), args=()) if (
+        case tree.CallExpr(callee=tree.FieldExpr(base=tree.NameExpr(name=root) as base, name=name), args=()) if (
             name.text == "items"
         ):
             local = body.find(root.text)
             if local is not None and isinstance(body.unifier.shallow(local.type), SetRef):
-                return exprs.infer(body, iterable.callee.base)
+                return exprs.infer(body, base)
     return None
 
 
