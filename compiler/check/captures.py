@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from typing import Any
 from operator import attrgetter
 
 from attrs import fields, frozen, has
@@ -61,7 +62,7 @@ def reads_through(world: World, called: Iterable[str]) -> frozenset[Implicit]:
 
 def walk(value: object) -> Iterator[object]:
     """`value` and all typed nodes inside it."""
-    stack = [value]
+    stack: list[Any] = [value]
     while stack:
         node = stack.pop()
         if type(node) is tuple:
