@@ -6,7 +6,7 @@ language's parser (that knows aliases, spans and mistakes), so it accepts exactl
 
 import re
 
-from dandc.compiler.types import Array, Basic, Named, Option, Result, SetRef, Tuple, Type
+from dandc.compiler.types import MAP, Array, Basic, Named, Option, Result, SetRef, Tuple, Type
 
 _BASIC = frozenset("unit bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 str bytes secret never".split())
 _TOKEN = re.compile(r"\s*(=>|[A-Za-z_][A-Za-z_0-9.]*|[\[\](),])")
@@ -100,6 +100,8 @@ class _Reader:
                 return Option(item)
             case "result", (ok, err):
                 return Result(ok, err)
-        if name in ("array", "option", "result"):
+            case "map", (_, _):
+                return Named(MAP, args)
+        if name in ("array", "option", "result", "map"):
             raise TypeTextError(self.text, self.at)
         return Named(name, args)

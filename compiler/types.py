@@ -65,15 +65,22 @@ class Result(Type):
         return f"result[{self.ok}, {self.err}]"
 
 
+MAP = "prelude.Map"
+
+
 @frozen(slots=True)
 class Named(Type):
-    """A record or enum by its qualified name, with type arguments: `main.Line`, `json.Pair[i64, str]`."""
+    """A record or enum by its qualified name, with type arguments: `main.Line`, `json.Pair[i64, str]`.
+
+    `map[K, V]` is one too: the record `MAP` of the prelude, which nobody sees.
+    """
 
     name: str
     args: tuple[Type, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}[{', '.join(map(str, self.args))}]" if self.args else self.name
+        name = "map" if self.name == MAP else self.name
+        return f"{name}[{', '.join(map(str, self.args))}]" if self.args else name
 
 
 @frozen(slots=True)
@@ -193,14 +200,19 @@ def int_range(t: Type) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if t.name[0] == "i" else (0, (1 << bits) - 1)
 
 
-# The record of the prelude that `map[K, V]` is: `keys` and `values`, then its index, which is made of them.
-MAP = "prelude.Map"
-_MAP_STORED = 2
+_MAP_STORED = 2  # `keys` and `values`; behind them is the index, which is made of them
 
 
 def is_map(t: Type) -> bool:
     """Whether `t` is a `map[K, V]`; its arguments are the types of keys and values."""
     return isinstance(t, Named) and t.name == MAP
+
+
+def map_parts(t: Type) -> tuple[Type, Type]:
+    """The types of the keys and the values of a map."""
+    assert isinstance(t, Named)
+    key, value = t.args
+    return key, value
 
 
 def variants(t: Type, table: TypeTable) -> tuple[tuple[str, tuple[Type, ...]], ...]:

@@ -9,6 +9,7 @@
 | unit | null |
 | array, tuple | array |
 | option | null or the value; an option of an option: `{"some": value}` or null |
+| map | object if keys are str, else array of `[key, value]`; no key twice |
 | record | object; unknown fields are ignored, a missing option is none |
 | enum | `"name"` without payload, else `{"name": payload}`, several payloads as an array |
 | result | `{"ok": value}` or `{"err": value}` |
@@ -26,6 +27,7 @@ from typing import Any
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import FlowType
 from dandc.compiler.types import (
+    STR,
     Array,
     Basic,
     EnumDef,
@@ -39,6 +41,8 @@ from dandc.compiler.types import (
     fields,
     is_float,
     is_int,
+    is_map,
+    map_parts,
     variants,
 )
 from dandc.vm.prepare import InputItem
@@ -103,6 +107,8 @@ def _read(t: Type, shape: Any, types: TypeTable, path: str, depth: int) -> Any:
             return _read_option(item, shape, types, path, depth)
         case Tuple(items):
             return _read_tuple(items, shape, types, path, depth)
+        case Named() if is_map(t):
+            return _read_map(t, shape, types, path, depth)
         case Named() if isinstance(types.get(str(t)), RecordDef):
             return _read_record(t, shape, types, path, depth)
         case Result() | Named():
@@ -171,6 +177,18 @@ def _read_tuple(items: Sequence[Type], shape: Any, types: TypeTable, path: str, 
     return tuple(
         _read(t, v, types, f"{path}[{i}]", depth + 1) for i, (t, v) in enumerate(zip(items, values, strict=True))
     )
+
+
+def _read_map(t: Named, shape: Any, types: TypeTable, path: str, depth: int) -> list[tuple[Any, Any]]:
+    """Pairs in order. Two keys that are equal are found when the value is taken into a run."""
+    key, item = map_parts(t)
+    if key == STR or isinstance(shape, dict):  # a dict of other keys comes from Python
+        members = _expect(dict, "an object", shape, path).items()
+        places = [(k, v, f"{path}.{k}" if isinstance(k, str) else path) for k, v in members]
+        return [(_read(key, k, types, at, depth + 1), _read(item, v, types, at, depth + 1)) for k, v, at in places]
+    pairs = _expect(list, "an array of pairs", shape, path)
+    found = [_read_tuple((key, item), pair, types, f"{path}[{i}]", depth + 1) for i, pair in enumerate(pairs)]
+    return [(k, v) for k, v in found]
 
 
 def _read_record(t: Named, shape: Any, types: TypeTable, path: str, depth: int) -> tuple[Any, ...]:
@@ -242,6 +260,10 @@ def _write(t: Type, value: Any, types: TypeTable, basic: Callable[[Basic, Any], 
                 return None
             inner = _write(item, value.fields[0], types, basic)
             return {"some": inner} if _takes_null(item) else inner
+        case Named() if is_map(t):
+            key, item = map_parts(t)
+            pairs = [(_write(key, k, types, basic), _write(item, v, types, basic)) for k, v in value]
+            return dict(pairs) if key == STR else [list(pair) for pair in pairs]
         case Named() if isinstance(types[str(t)], RecordDef):
             return {name: _write(ft, v, types, basic) for (name, ft), v in zip(fields(t, types), value, strict=True)}
     return _write_variant(t, value, types, basic)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TypeVar
 
-from dandc.compiler.encoding import Variant
+from dandc.compiler.encoding import Variant, has_duplicates
 from dandc.compiler.types import (
     SECRET,
     Array,
@@ -27,6 +27,8 @@ from dandc.compiler.types import (
     int_range,
     is_float,
     is_int,
+    is_map,
+    map_parts,
     variants,
 )
 
@@ -61,10 +63,24 @@ def _admit(t: Type, value: object, types: TypeTable, seal: Seal, path: str, dept
         return [_admit(t.item, v, types, seal, f"{path}[{i}]", depth + 1) for i, v in enumerate(items)]
     if isinstance(t, Option | Result) or (isinstance(t, Named) and isinstance(types.get(str(t)), EnumDef)):
         return _admit_variant(t, value, types, seal, path, depth)
+    if is_map(t):
+        return _admit_map(t, value, types, seal, path, depth)
     if isinstance(t, Tuple) or (isinstance(t, Named) and isinstance(types.get(str(t)), RecordDef)):
         parts = fields(t, types)
         return _admit_parts(parts, _expect(tuple, "a tuple", value, path), types, seal, path, depth)
     raise ValueMismatchError(path, f"the program has no type `{t}`")
+
+
+def _admit_map(t: Type, value: object, types: TypeTable, seal: Seal, path: str, depth: int) -> list[object]:
+    parts = tuple(zip(("key", "value"), map_parts(t), strict=True))
+    pairs: list[object] = _expect(list, "a list of pairs", value, path)
+    found = []
+    for i, pair in enumerate(pairs):
+        place = f"{path}[{i}]"
+        found.append(_admit_parts(parts, _expect(tuple, "a pair", pair, place), types, seal, place, depth))
+    if has_duplicates([key for key, _ in found]):
+        raise ValueMismatchError(path, "a key of the map is there twice")
+    return list(found)
 
 
 def _admit_variant(t: Type, value: object, types: TypeTable, seal: Seal, path: str, depth: int) -> Variant:

@@ -22,7 +22,7 @@ from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import CompositionDecl, SourceModule, World
 from dandc.compiler.check.testplan import Tests
 from dandc.compiler.check.tests import check_tests
-from dandc.compiler.check.types import check_map_keys, define_type
+from dandc.compiler.check.types import check_type_args, define_type
 from dandc.compiler.flow import (
     CompositionNode,
     Config,
@@ -96,12 +96,12 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
         if not _holds(c.item, syntax)
     }
     check_recursion(world, graphs)
-    check_map_keys(world)
+    check_type_args(world)
     if not sink.failed:
         check_instances(world, world.checked_kernels)
     broken = frozenset(id(i) for i in world.scopes[root].module.tree.items if _holds(i, syntax))
     tests = check_tests(world, facts, root, broken)
-    check_map_keys(world)
+    check_type_args(world)
     lossy = {world.scopes[name].module.tree.file for name in world.lossy}
     kept = [d for d in sink.diagnostics if not (d.code == "N0201" and d.span and d.span.file in lossy)]
     ordered = tuple(sorted(kept, key=lambda d: (d.span.file, d.span.start) if d.span else ("", 0)))

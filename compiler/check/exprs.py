@@ -247,6 +247,12 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
     if len(expr.items) != 1:
         body.report(report.simple("T0302", "an index is one value", expr.span, f"{len(expr.items)} given"))
         return error(expr.span)
+    if is_map(t):
+        infer(body, expr.items[0])
+        notes = ("`m.get(key)` gives an option, `m.set(key, value)` changes the map",)
+        message, label = f"`{body.show(t)}` has no index", f"this is `{body.show(t)}`"
+        body.report(report.simple("T0315", message, base.span, label, notes=notes))
+        return error(expr.span)
     origin = Label(base.span, f"the index into this `{body.show(t)}` is an `i64`") if t != ERROR else None
     index = check_expr(body, expr.items[0], Want(I64, origin))
     if isinstance(t, Array):
@@ -264,9 +270,7 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
             )
         )
     elif t != ERROR:
-        notes = ("`m.get(key)` gives an option, `m.set(key, value)` changes a map",) if is_map(t) else ()
-        message, label = f"`{body.show(t)}` has no index", f"this is `{body.show(t)}`"
-        body.report(report.simple("T0315", message, base.span, label, notes=notes))
+        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, f"this is `{body.show(t)}`"))
     return error(expr.span)
 
 

@@ -18,7 +18,7 @@ from dandc.compiler.check import SourceModule, World, check, check_recursion, ke
 from dandc.compiler.check.bodies import check_kernel
 from dandc.compiler.check.flows import KernelFacts, check_composition
 from dandc.compiler.check.instances import check_instances
-from dandc.compiler.check.types import check_map_keys
+from dandc.compiler.check.types import check_type_args
 from dandc.compiler.flow import Graph
 from dandc.compiler.types import Fn
 from dandc.lang import parse, tree
@@ -134,7 +134,7 @@ class Rechecker:
         world.reads.clear()
         with room_for_recursion():
             changed = self._changed(world, place.item, new)
-            check_map_keys(world)
+            check_type_args(world)
         if changed is None:
             return None
         place.item = changed

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from dandc.compiler.check.suggest import nearest
 from dandc.compiler.types import (
-    MAP,
     UNIT,
     Array,
     Basic,
@@ -85,8 +84,7 @@ _WORDS = {"unit": "()", "integer": "i64", "float": "f64"}
 
 def display(t: Type) -> str:
     """A type as its author writes it: names of the root module and of the prelude stand alone."""
-    text = _OWN.sub("", str(t).replace(f"{MAP}[", "map["))
-    return re.sub(r"\b(?:unit|integer|float)\b", lambda m: _WORDS[m[0]], text)
+    return re.sub(r"\b(?:unit|integer|float)\b", lambda m: _WORDS[m[0]], _OWN.sub("", str(t)))
 
 
 def noun(t: Type) -> str:

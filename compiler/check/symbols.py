@@ -175,8 +175,8 @@ class World:
     compositions: dict[str, CompositionDecl] = Factory(dict)
     configs: dict[str, ConfigDecl] = Factory(dict)
     endpoints: dict[str, EndpointDecl] = Factory(dict)
-    # Key types of maps that have been written, to be checked when every declaration is known.
-    map_keys: list[tuple[Type, Span]] = Factory(list)
+    # Type arguments that have been written: what must have which bound for whom, tested when every declaration is known.
+    type_args: list[tuple[Type, str, Span, str]] = Factory(list)
     checked_fns: dict[str, TFn] = Factory(dict)
     checked_kernels: dict[str, TKernel] = Factory(dict)
     # The variants of enums that somebody asked about, with their payloads.

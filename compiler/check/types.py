@@ -181,6 +181,8 @@ def _resolve_named(world: World, scope: Scope, expr: tree.NamedType, params: Map
     args = tuple(resolve_type(world, scope, a, params) for a in expr.args)
     if not _arity(world, expr.path[-1].text, len(decl.params), expr):
         return ERROR
+    for param, t, written in zip(decl.params, args, expr.args, strict=True):
+        world.type_args += [(t, bound, written.span, expr.path[-1].text) for bound in param.bounds]
     return Named(decl.name, args)
 
 
@@ -196,22 +198,25 @@ def _resolve_generic(world: World, scope: Scope, expr: tree.NamedType, params: M
         return ERROR
     args = tuple(resolve_type(world, scope, a, params) for a in expr.args)
     if name == "map":
-        world.map_keys.append((args[0], expr.args[0].span))
+        world.type_args.append((args[0], "hash", expr.args[0].span, "map"))
     return generic(name, args)
 
 
-def check_map_keys(world: World) -> None:
-    """Report every key type of a map that has no hash; when all declarations are known, for the types may be any of them."""
-    for key, span in world.map_keys:
-        if key != ERROR and not satisfies(world, key, "hash"):
-            advice = "a key of a map is anything but floats, secrets and maps, and what holds one of them"
-            if isinstance(key, TypeVar):
-                advice = f"declare the bound with the type parameter: `[{key.name}: hash]`"
-            text = report.display(key)
-            world.sink.add(
-                report.simple("T0313", f"`{text}` cannot be the key of a map", span, "has no hash", notes=(advice,))
-            )
-    world.map_keys.clear()
+def check_type_args(world: World) -> None:
+    """Report type arguments without the bounds that their parameters have; every declaration is known by now."""
+    for t, bound, span, whose in world.type_args:
+        if t != ERROR and not satisfies(world, t, bound):
+            text = report.display(t)
+            notes: tuple[str, ...] = ()
+            if isinstance(t, TypeVar):
+                notes = (f"declare the bound with the type parameter: `[{t.name}: {bound}]`",)
+            elif whose == "map":
+                notes = ("a key of a map is anything but floats, secrets and maps, and what holds one of them",)
+            code, message = "T0307", f"`{whose}` needs `{bound}`, which `{text}` does not have"
+            if whose == "map":
+                code, message = "T0313", f"`{text}` cannot be the key of a map"
+            world.sink.add(report.simple(code, message, span, f"has no `{bound}`", notes=notes))
+    world.type_args.clear()
 
 
 def generic(name: str, args: tuple[Type, ...]) -> Type:

@@ -11,7 +11,7 @@ from dandc.compiler.lower.builder import Builder
 from dandc.compiler.lower.context import Context
 from dandc.compiler.lower.functions import Lowering, implicit_type
 from dandc.compiler.lower.statements import lower_body
-from dandc.compiler.typed import Local, TKernel
+from dandc.compiler.typed import TKernel
 from dandc.compiler.types import SetRef
 from dandc.lang.recursion import room_for_recursion
 from dandc.lang.spans import Span
@@ -28,14 +28,14 @@ def lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -
         return _lower_kernel(world, kernel, captures, root)
 
 
-def _restore_maps(low: Lowering, local: Local, site: Span) -> None:
-    """Make whole what encodings of maps leave out, before anything else sees the parameter."""
-    slot = low.slot(local)
+def _restored(low: Lowering, slot: int, site: Span) -> int:
+    """The parameter with what encodings of maps leave out, before anything else sees it."""
     t = low.b.locals[slot].type
-    if not isinstance(t, SetRef) and derive.holds_map(low.context, t):
-        low.b.site = site
-        shared = low.b.load(kir.Place(slot), t, "share")
-        low.slots[id(local)] = low.materialise(derive.change_maps(low, shared, "restore_map", "trap.input"))
+    if isinstance(t, SetRef) or not derive.holds_map(low.context, t):
+        return slot
+    low.b.site = site
+    shared = low.b.load(kir.Place(slot), t, "share")
+    return low.materialise(derive.change_maps(low, shared, "restore_map", "trap.input"))
 
 
 def _lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -> kir.Kernel:
@@ -55,7 +55,9 @@ def _lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) 
     for output in kernel.outputs:
         context.concrete(output.item)
     for port, local in zip(kernel.params, kernel.locals, strict=True):
-        _restore_maps(low, local, port.span)
+        low.slots[id(local)] = _restored(low, low.slot(local), port.span)
+    for i in implicit:
+        low.implicit[i] = _restored(low, low.implicit[i], kernel.span)
     lower_body(low, kernel.body)
     b.return_()
     context.drain()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from dandc.compiler import kir
 from dandc.compiler.kir import FieldStep, IndexStep, Lit, Operand, PayloadStep, Place
-from dandc.compiler.lower.builder import Builder
+from dandc.compiler.lower.builder import Builder, at
 from dandc.compiler.lower.context import Context
 from dandc.compiler.lower.derive import is_record
 from dandc.compiler.types import (
     BOOL,
     I64,
+    MAP,
     STR,
     UNIT,
     Array,
@@ -26,7 +27,9 @@ from dandc.compiler.types import (
     fields,
     int_range,
     is_int,
+    is_map,
     is_signed,
+    map_parts,
     variants,
 )
 from dandc.lang.spans import NOWHERE
@@ -79,6 +82,8 @@ def _encode(context: Context, b: Builder, t: Type, value: Place, out: Place) -> 
             _encode_sequence(context, b, [(i, Place(value.root, (FieldStep(n),))) for n, i in enumerate(items)], out)
         case _ if isinstance(t, Basic):
             _encode_basic(context, b, t, value, out)
+        case _ if is_map(t):
+            _encode_map(context, b, t, value, out)
         case _ if is_record(context, t):
             _encode_record(context, b, t, value, out)
         case _:
@@ -127,6 +132,32 @@ def _encode_record(context: Context, b: Builder, t: Type, value: Place, out: Pla
         b.text(out, ("{" if i == 0 else ",") + f'"{name}":')
         _encode_part(context, b, field, Place(value.root, (FieldStep(i),)), out)
     b.text(out, "}")
+
+
+def _encode_map(context: Context, b: Builder, t: Type, value: Place, out: Place) -> None:
+    """An object where keys are str, else an array of `[key, value]`; in order of insertion."""
+    key, item = map_parts(t)
+    if key != STR:
+        pairs = context.concrete(Array(Tuple((key, item))))
+        entries = b.call(_map_method(context, t, "entries"), pairs, value.root)
+        b.call(_encoder(context, pairs), UNIT, entries, out)
+        return
+    keys = b.call(_map_method(context, t, "keys"), Array(STR), value.root)
+    values = b.call(_map_method(context, t, "values"), context.concrete(Array(item)), value.root)
+    b.text(out, "{")
+    with b.counting(Lit(I64, 0), b.length(keys)) as i:
+        with b.when(b.op("gt", BOOL, i, Lit(I64, 0))):
+            b.text(out, ",")
+        _encode_part(context, b, STR, at(keys, IndexStep(i)), out)
+        b.text(out, ":")
+        _encode_part(context, b, item, at(values, IndexStep(i)), out)
+    b.text(out, "}")
+
+
+def _map_method(context: Context, t: Type, name: str) -> str:
+    from dandc.compiler.lower.functions import instance
+
+    return instance(context, f"{MAP}.{name}", map_parts(t), ())
 
 
 def _encode_variants(context: Context, b: Builder, t: Type, value: Place, out: Place) -> None:
@@ -197,6 +228,8 @@ def _decode(context: Context, b: Builder, t: Type, p: Place) -> None:
             _decode_option(context, b, t, item, p)
         case _ if isinstance(t, Basic):
             _decode_basic(context, b, t, p)
+        case _ if is_map(t):
+            _decode_map(context, b, t, p)
         case _ if is_record(context, t):
             _decode_record(context, b, t, p)
         case _:
@@ -359,6 +392,59 @@ def _field_value(context: Context, b: Builder, t: Type, p: Place, slot: int, nam
             b.call(_helper(context, "missing"), UNIT, p, Lit(STR, name))
             _give_up(b, t)
     return b.load(Place(slot, (PayloadStep(1, 0),)), field, "move")
+
+
+def _decode_map(context: Context, b: Builder, t: Type, p: Place) -> None:
+    """As `_encode_map` writes it; a key that is there twice is a mistake."""
+    key, item = map_parts(t)
+    out = b.local("", t, mutable=True)
+    b.assign(out, b.call(_prelude(context, "map", t), t))
+    if key == STR:
+        _decode_members(context, b, t, item, p, Place(out))
+    else:
+        _decode_pairs(context, b, t, p, Place(out))
+    _some(b, t, b.load(Place(out), t, "move"))
+
+
+def _prelude(context: Context, name: str, t: Type) -> str:
+    from dandc.compiler.lower.functions import instance
+
+    return instance(context, f"prelude.{name}", map_parts(t), ())
+
+
+def _decode_members(context: Context, b: Builder, t: Type, item: Type, p: Place, out: Place) -> None:
+    started = b.call(_helper(context, "open_object"), BOOL, p)
+    with b.when(b.not_(started)):
+        _give_up(b, t)
+    first = b.local("", BOOL)
+    b.assign(first, Lit(BOOL, True))
+    with b.looping():
+        _stop(b, t, b.call(_helper(context, "next_member"), I64, p, first))
+        b.assign(first, Lit(BOOL, False))
+        read = b.call(_helper(context, "read_key"), Option(STR), p)
+        with b.when(_is_none(b, read)):
+            _give_up(b, t)
+        key = b.load(at(read, PayloadStep(1, 0)), STR, "share")
+        there = b.call(_map_method(context, t, "contains"), BOOL, b.load(out, t, "borrow"), key)
+        with b.when(there):
+            b.call(_helper(context, "twice"), UNIT, p, key)
+            _give_up(b, t)
+        found = _part(context, b, t, item, p)
+        with b.when(_is_none(b, found)):
+            b.call(_helper(context, "at_field"), UNIT, p, key)
+            _give_up(b, t)
+        b.call(_map_method(context, t, "set"), UNIT, out, key, _payload(b, found, item))
+
+
+def _decode_pairs(context: Context, b: Builder, t: Type, p: Place, out: Place) -> None:
+    pairs = context.concrete(Array(Tuple(map_parts(t))))
+    found = _part(context, b, t, pairs, p)
+    with b.when(_is_none(b, found)):
+        _give_up(b, t)
+    filled = b.call(_prelude(context, "fill_map", t), BOOL, out, _payload(b, found, pairs))
+    with b.when(b.not_(filled)):
+        b.call(_helper(context, "wrong"), UNIT, p, Lit(STR, "a key of the map is there twice"))
+        _give_up(b, t)
 
 
 def _decode_variants(context: Context, b: Builder, t: Type, p: Place) -> None:

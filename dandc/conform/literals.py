@@ -19,6 +19,8 @@ from dandc.compiler.types import (
     TypeTable,
     fields,
     is_float,
+    is_map,
+    map_parts,
     variants,
 )
 
@@ -32,6 +34,9 @@ def literal(t: Type, value: Any, types: TypeTable) -> str:
             return f"[{', '.join(literal(item, v, types) for v in value)}]"
         case Tuple(items):
             return f"({', '.join(literal(i, v, types) for i, v in zip(items, value, strict=True))})"
+        case Named() if is_map(t):
+            pair = Tuple(map_parts(t))
+            return f"[{', '.join(literal(pair, v, types) for v in value)}].to_map()" if value else "map()"
         case Named() if isinstance(types.get(str(t)), RecordDef):
             parts = (f"{n}: {literal(ft, v, types)}" for (n, ft), v in zip(fields(t, types), value, strict=True))
             return f"{_short(t)}({', '.join(parts)})"
