@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any
 from operator import attrgetter
+from typing import Any
 
 from attrs import fields, frozen, has
 
@@ -62,13 +62,14 @@ def reads_through(world: World, called: Iterable[str]) -> frozenset[Implicit]:
 
 def walk(value: object) -> Iterator[object]:
     """`value` and all typed nodes inside it."""
-    stack: list[Any] = [value]
+    stack = [value]
     while stack:
         node = stack.pop()
-        if type(node) is tuple:
+        if isinstance(node, tuple):
             stack.extend(node)
             continue
-        parts = _parts(type(node))
+        kind: Any = type(node)
+        parts = _parts(kind)
         if parts is not None:
             yield node
             stack.extend(parts(node))
