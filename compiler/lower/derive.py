@@ -27,6 +27,7 @@ from dandc.compiler.types import (
     is_map,
     is_scalar,
     is_signed,
+    map_parts,
     variants,
 )
 from dandc.lang.spans import NOWHERE
@@ -178,7 +179,7 @@ def inside(context: Context, t: Type) -> tuple[Type, ...]:
 
 def map_changer(context: Context, t: Type, fn: str) -> str:
     """The name of `fn(inout t) -> bool` that gives every map inside to the prelude's `fn`, until one gives false."""
-    if is_map(t) and not any(holds_map(context, a) for a in t.args if isinstance(t, Named)):
+    if is_map(t) and not any(holds_map(context, part) for part in map_parts(t)):
         return _prelude(context, fn, t)
     name = f"{fn} {t}"
 

@@ -144,6 +144,8 @@ def _encode_map(context: Context, b: Builder, t: Type, value: Place, out: Place)
         return
     keys = b.call(_map_method(context, t, "keys"), Array(STR), value.root)
     values = b.call(_map_method(context, t, "values"), context.concrete(Array(item)), value.root)
+    assert isinstance(keys, int)
+    assert isinstance(values, int)
     b.text(out, "{")
     with b.counting(Lit(I64, 0), b.length(keys)) as i:
         with b.when(b.op("gt", BOOL, i, Lit(I64, 0))):
@@ -424,6 +426,7 @@ def _decode_members(context: Context, b: Builder, t: Type, item: Type, p: Place,
         read = b.call(_helper(context, "read_key"), Option(STR), p)
         with b.when(_is_none(b, read)):
             _give_up(b, t)
+        assert isinstance(read, int)
         key = b.load(at(read, PayloadStep(1, 0)), STR, "share")
         there = b.call(_map_method(context, t, "contains"), BOOL, b.load(out, t, "borrow"), key)
         with b.when(there):

@@ -160,7 +160,7 @@ def test_equality_ignores_the_order() -> None:
 
 
 def test_to_map_keeps_the_later_value_at_the_earlier_place() -> None:
-    text = "function f() => (r: array[(str, i64)]) { emit r <- [(\"a\", 1), (\"b\", 2), (\"a\", 3)].to_map().entries(); }"
+    text = 'function f() => (r: array[(str, i64)]) { emit r <- [("a", 1), ("b", 2), ("a", 3)].to_map().entries(); }'
 
     assert [[("a", 3), ("b", 2)]] == values(everywhere(text, []))
 
