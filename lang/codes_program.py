@@ -90,8 +90,9 @@ TYPES: dict[str, tuple[str, str]] = {
     ),
     "T0313": (
         "not a key type",
-        "Keys need an exact order on every machine: integers, bool, str, bytes, enums without payload, and tuples of these."
-        " Floats are no keys, because NaN equals nothing.",
+        "Keys of sets need an exact order on every machine: integers, bool, str, bytes, enums without payload, and tuples of"
+        " these. Keys of maps need a hash: anything without floats, secrets and maps in it. Floats are no keys, because NaN"
+        " equals nothing.",
     ),
     "T0314": (
         "type without end",

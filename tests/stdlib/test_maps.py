@@ -10,6 +10,7 @@ from agreement import values
 from native import input_block, run_native
 from stdlib_kernels import everywhere, kernel_of
 
+import dandc
 from dandc.compiler.encoding import EncodingError, Variant, decode, encode
 from dandc.compiler.types import I64, STR, Array, Named, Tuple
 from dandc.vm.jsonvalues import from_json, to_json, to_python
@@ -292,3 +293,57 @@ def test_json_of_inputs_and_outputs() -> None:
             from_json(MAP, wrong, types)
     with pytest.raises(ValueMismatchError, match="twice"):
         admit(numbers, [(7, []), (8, []), (7, [])], types, str)
+
+
+# In whole programs.
+
+PROGRAM = """
+config start: map[str, i64] = [("zero", 0)].to_map();
+
+function count(words: array[str]) => (counts: map[str, i64]) {
+    var counts = start;
+    for w in words { counts.update(w, 0, |n| n + 1); }
+    emit counts <- counts;
+}
+
+function merge(all_counts: set[map[str, i64]], names: map[i64, str]) => (total: map[str, i64], same: map[i64, str]) {
+    var total: map[str, i64] = map();
+    for counts in all_counts { for word, n in counts { total.update(word, 0, |old| old + n); } }
+    emit total <- total;
+    emit same <- names;
+}
+
+composition main(texts: set[array[str]], names: map[i64, str]) => (total: map[str, i64], same: map[i64, str]) {
+    counts = count(each texts);
+    total, same = merge(all counts, names);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> dandc.Program:
+    folder = tmp_path_factory.mktemp("maps")
+    (folder / "p.dnd").write_text(PROGRAM, encoding="utf-8")
+    return dandc.compile(folder / "p.dnd", cache=folder / "cache")
+
+
+def test_maps_go_through_sandboxes_and_out(counting: dandc.Program) -> None:
+    texts = [["b", "a", "b"], [], ["c", "a"]]
+    result = counting.run(inputs={"texts": texts, "names": {3: "x", 1: "y"}})
+
+    assert {"zero": 0, "b": 2, "a": 2, "c": 1} == result["total"]
+    assert ["zero", "b", "a", "c"] == list(result["total"])
+    assert [[3, "x"], [1, "y"]] == result["same"]
+
+
+def test_a_config_may_be_a_map(counting: dandc.Program) -> None:
+    result = counting.run(inputs={"texts": [["a"]], "names": []}, config={"start": {"a": 5}})
+
+    assert {"a": 6} == result["total"]
+
+
+def test_an_input_with_a_key_twice_is_refused(counting: dandc.Program) -> None:
+    with pytest.raises(dandc.RunError) as caught:
+        counting.run(inputs={"texts": [], "names": [[1, "x"], [1, "y"]]})
+    assert ["R0732"] == [d.code for d in caught.value.diagnostics]
+    assert "map[i64, str]" in str(caught.value.diagnostics[0].message)
