@@ -347,3 +347,42 @@ def test_an_input_with_a_key_twice_is_refused(counting: dandc.Program) -> None:
         counting.run(inputs={"texts": [], "names": [[1, "x"], [1, "y"]]})
     assert ["R0732"] == [d.code for d in caught.value.diagnostics]
     assert "map[i64, str]" in str(caught.value.diagnostics[0].message)
+
+
+def test_an_input_can_be_changed_and_kept() -> None:
+    """Keys and values of numbers are views of the input, which nobody may write into."""
+    text = """fn grown(m: map[i64, i64]) -> map[i64, i64] {
+        var out = m;
+        for k, v in m { out.set(k, v + 1); out.set(k + 100, v); }
+        let gone = out.remove(2).or(-1);
+        out.set(gone, 0);
+        return out;
+    }
+    function f(m: map[i64, i64], xs: array[i64]) => (a: map[i64, i64], b: map[i64, i64], c: array[i64]) {
+        emit a <- grown(m);
+        emit b <- m;
+        emit c <- xs.map(|x| m.get(x).or(0));
+    }"""
+    pairs = [(1, 10), (2, 20)]
+    (result,) = everywhere(text, [pairs, [2, 1, 3]])
+
+    assert [[(1, 11), (101, 10), (102, 20), (21, 0)], pairs, [20, 10, 0]] == [e.value for e in result.emissions]
+
+
+def test_generic_helpers_over_maps() -> None:
+    text = """record Index[K: hash, V] { rows: map[K, array[V]] }
+    fn add[K: hash, V](inout index: Index[K, V], key: K, value: V) {
+        index.rows.update(key, [], |old| old + [value]);
+    }
+    fn invert[K: hash, V: hash](m: map[K, V]) -> map[V, array[K]] {
+        var index: Index[V, K] = Index(rows: map());
+        for k, v in m { add(index, v, k); }
+        return index.rows;
+    }
+    function f(m: map[str, bool]) => (r: map[bool, array[str]], same: bool) {
+        emit r <- invert(m);
+        emit same <- invert(m) == invert(m.entries().reverse().to_map());
+    }"""
+    (result,) = everywhere(text, [[("a", True), ("b", False), ("c", True)]])
+
+    assert [[(True, ["a", "c"]), (False, ["b"])], False] == [e.value for e in result.emissions]
