@@ -12,8 +12,9 @@ def test_the_limit_comes_back() -> None:
     """Nested blocks and errors inside them leave the limit as it was."""
     before = sys.getrecursionlimit()
 
-    with pytest.raises(ZeroDivisionError), room_for_recursion(), room_for_recursion():
+    with room_for_recursion(), room_for_recursion():
         assert sys.getrecursionlimit() >= ROOM
+    with pytest.raises(ZeroDivisionError), room_for_recursion():
         raise ZeroDivisionError
 
     assert before == sys.getrecursionlimit()
