@@ -31,15 +31,16 @@ from dandc.lang.render import visible
 # Of more, a person at a terminal reads nothing.
 MOST_ELEMENTS = 200
 MOST_CHARACTERS = 4_000
+_MOST_TEXT = 4 * MOST_CHARACTERS
 
 
 def value_text(t: Type, value: Any, types: TypeTable) -> str:
     """A neutral value and its type: `[1, 2]: array[i64]`. Of a long value the beginning, with how much is left out."""
     left_out: list[str] = []
     text = literal(t, _beginning(value, left_out), types)
-    if len(text) > MOST_CHARACTERS:
-        left_out.append(f"{len(text) - MOST_CHARACTERS:,} characters")
-        text = f"{text[:MOST_CHARACTERS]}..."
+    if len(text) > _MOST_TEXT:
+        left_out.append(f"{len(text) - _MOST_TEXT:,} characters of this text")
+        text = f"{text[:_MOST_TEXT]}..."
     note = f"  // left out: {', '.join(left_out[:4])}" if left_out else ""
     return f"{visible(text)}: {display(t)}{note}"
 
@@ -99,7 +100,9 @@ def graph_text(graph: Graph, program: Program) -> str:
     names = [node.name for node in graph.nodes]
     lines = [f"inputs   {', '.join(f'{p.name}: {flow_text(p.type)}' for p in graph.inputs) or 'none'}"]
     for node in graph.nodes:
-        outputs = ", ".join(f"{name}: {flow_text(f)}" for name, f in zip(_output_names(node, program), node.outputs, strict=True))
+        outputs = ", ".join(
+            f"{name}: {flow_text(f)}" for name, f in zip(_output_names(node, program), node.outputs, strict=True)
+        )
         args = ", ".join(_argument(graph, names, program, a) for a in _given(node, program))
         lines.append(f"{_kind(node)}  {node.name}({args}) => ({outputs}){_policies(node.policies)}")
     for output in graph.outputs:

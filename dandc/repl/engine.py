@@ -1,8 +1,8 @@
 """Where entries run: sandboxes of this machine, kept for the session, or the reference interpreter.
 
 The machine lives in an event loop in a thread of its own, so that the main thread can wait for a result and for Ctrl-C at
-the same time: then the run is cancelled, which kills its sandbox, and only after its end the prompt comes back. The
-interpreter, which nobody could stop in a thread, works in the main thread. Must never leave a run behind.
+the same time: then the run is cancelled, which kills its sandboxes, and its result is waited for before the prompt comes
+back. The interpreter, which nobody could stop in a thread, works in the main thread. Must never leave a run behind.
 """
 
 import queue
@@ -83,9 +83,7 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _await(
-    future: "Future[RunResult]", jobs: "queue.SimpleQueue[_Job | None]", ended: threading.Event
-) -> RunResult:
+def _await(future: "Future[RunResult]", jobs: "queue.SimpleQueue[_Job | None]", ended: threading.Event) -> RunResult:
     """The result of `future`, while doing `jobs`. On Ctrl-C the run is over before this is."""
     try:
         while (job := jobs.get()) is not None:

@@ -164,7 +164,9 @@ class _Reading:
 
     def _block(self, text: str) -> Entry:
         item, diagnostics = self._function(f"{_BLOCK}{text}\n}}")
-        return Entry(self.source, statements=item.body.statements if item and item.body else (), diagnostics=diagnostics)
+        return Entry(
+            self.source, statements=item.body.statements if item and item.body else (), diagnostics=diagnostics
+        )
 
     def _value(self, text: str) -> Entry:
         item, diagnostics = self._function(f"{_VALUE}{text}\n;")

@@ -52,7 +52,9 @@ def answer_to(session: Session, text: str) -> Answer:
             raise
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         note = "set DANDC_DEBUG=1 to see where, and please report it"
-        return Answer(diagnostics=(Diagnostic("U0909", f"dandc itself failed: {what}", None, notes=(note,)),), failed=True)
+        return Answer(
+            diagnostics=(Diagnostic("U0909", f"dandc itself failed: {what}", None, notes=(note,)),), failed=True
+        )
 
 
 def show(session: Session, answer: Answer, reporter: Reporter) -> None:

@@ -5,7 +5,9 @@ and what is done with their results are pure pieces. Each piece is a kernel whos
 the entry names and the results so far; since pieces are pure, what stands before is simply computed again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from attrs import Factory, define, evolve, field, fields, frozen, has
 
@@ -18,10 +20,24 @@ from dandc.compiler.check.instances import check_instances
 from dandc.compiler.check.stmts import check_statements
 from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Symbol
 from dandc.compiler.check.types import satisfies
-from dandc.lang.recursion import room_for_recursion
-from dandc.compiler.typed import Local, PBind, TCall, TEmit, TEval, TExpr, TKernel, TLet, TLocal, TMake, TPort, TStmt
+from dandc.compiler.typed import (
+    Local,
+    PBind,
+    TCall,
+    TEmit,
+    TEval,
+    TExpr,
+    TKernel,
+    TLet,
+    TLit,
+    TLocal,
+    TMake,
+    TPort,
+    TStmt,
+)
 from dandc.compiler.types import SECRET, STR, UNIT, Anon, Array, Fn, Option, Tuple, Type
 from dandc.lang import Diagnostic, Label, Span, tree
+from dandc.lang.recursion import room_for_recursion
 from dandc.repl.entry import Entry
 from dandc.repl.state import State
 
@@ -137,21 +153,15 @@ def names_what(state: State, expr: tree.Expr | None) -> Symbol | None:
     return None
 
 
-class _fresh:  # noqa: N801  # used as a function
-    """The diagnostics of what is checked inside: the session's world keeps none of them."""
-
-    def __init__(self, state: State) -> None:
-        self._sink = state.world.sink
-        self._before = len(self._sink.diagnostics)
-
-    def __enter__(self) -> "_fresh":
-        return self
-
-    def __call__(self) -> Sequence[Diagnostic]:
-        return self._sink.diagnostics[self._before :]
-
-    def __exit__(self, *_: object) -> None:
-        del self._sink.diagnostics[self._before :]
+@contextmanager
+def _fresh(state: State) -> Iterator[Callable[[], Sequence[Diagnostic]]]:
+    """Gives the diagnostics of what is checked inside: the session's world keeps none of them."""
+    sink = state.world.sink
+    before = len(sink.diagnostics)
+    try:
+        yield lambda: sink.diagnostics[before:]
+    finally:
+        del sink.diagnostics[before:]
 
 
 def _body(state: State) -> Body:
@@ -237,7 +247,9 @@ class _Check:
             return None
         calls = tuple(self._call(call, solutions) for call in self.calls)
         body = self._piece(last, solutions, len(self.params))
-        whole = Plan(calls, body, name, UNIT if value is None else settle(value.type, solutions), tuple(kept), self._shown())
+        whole = Plan(
+            calls, body, name, UNIT if value is None else settle(value.type, solutions), tuple(kept), self._shown()
+        )
         self._judge(whole)
         return None if self._failed() else whole
 
@@ -278,7 +290,9 @@ class _Check:
 
     def _judge(self, whole: Plan) -> None:
         """Report values that cannot leave a sandbox or be kept."""
-        check_instances(self.state.world, {str(i): p.kernel for i, p in enumerate([*(c.piece for c in whole.calls), whole.body])})
+        check_instances(
+            self.state.world, {str(i): p.kernel for i, p in enumerate([*(c.piece for c in whole.calls), whole.body])}
+        )
         names = {k.output: k.local.name for k in whole.kept}
         for port in whole.body.kernel.outputs:
             if not satisfies(self.state.world, port.item, "data") or _anonymous(port.item):
@@ -332,13 +346,15 @@ class _Check:
         draft = _Draft(list(self.done))
         inputs = tuple(self._input(port, slots[port.name], draft) for port in decl.params if port.name in slots)
         self.calls.append((draft, symbol, inputs, decl.outputs, self.results, call.span, len(self.params)))
-        locals_ = [Local(f"#{self.results + i}", result_type(p), "param", call.span) for i, p in enumerate(decl.outputs)]
+        locals_ = [
+            Local(f"#{self.results + i}", result_type(p), "param", call.span) for i, p in enumerate(decl.outputs)
+        ]
         self.results += len(locals_)
         self.params += [(local.name, local) for local in locals_]
         values = tuple(TLocal(local.type, call.span, local) for local in locals_)
         whole = Tuple(tuple(local.type for local in locals_))
         several = TMake(whole, call.span, values, tuple(range(len(values))))
-        self.values[id(call)] = values[0] if len(values) == 1 else several if values else exprs.TLit(UNIT, call.span, None)
+        self.values[id(call)] = values[0] if len(values) == 1 else several if values else TLit(UNIT, call.span, None)
 
     def _call(
         self,
@@ -383,7 +399,11 @@ class _Check:
                 self.body.report(report.duplicate(name, arg.span, slots[name].span, "argument"))
                 return None
             slots[name] = arg
-        missing = [(p.name, report.display(p.item), p.span) for p in decl.params if p.name not in slots and p.kind != "optional"]
+        missing = [
+            (p.name, report.display(p.item), p.span)
+            for p in decl.params
+            if p.name not in slots and p.kind != "optional"
+        ]
         if missing:
             self.body.report(report.missing_arguments(callee, missing, call.span))
             return None
@@ -400,7 +420,9 @@ def result_type(port: TPort) -> Type:
 def _not_data(what: str, verb: str, t: Type, span: Span) -> Diagnostic:
     shown = report.display(t)
     notes = ("give it a type: declare a `record`",) if _anonymous(t) else ()
-    return report.simple("U0922", f"{what} cannot be {verb}: `{shown}` is not data", span, f"this is `{shown}`", notes=notes)
+    return report.simple(
+        "U0922", f"{what} cannot be {verb}: `{shown}` is not data", span, f"this is `{shown}`", notes=notes
+    )
 
 
 def _anonymous(t: Type) -> bool:
@@ -432,17 +454,16 @@ def _names_in(value: object) -> Iterator[str]:
 def _with_runs(entry: Entry, check: _Check) -> Entry:
     """The entry with calls of what the machine runs as such."""
 
-    def turned(value: object) -> object:
+    def turned(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(turned(part) for part in value)
         if not isinstance(value, tree.Node) or not has(type(value)):
             return value
         if isinstance(value, tree.CallExpr) and check.target(value.callee) is not None:
-            return tree.RunExpr(value.span, tuple(_path(value.callee)), turned(value.args))  # type: ignore[arg-type]
+            return tree.RunExpr(value.span, tuple(_path(value.callee)), turned(value.args))
         return evolve(value, **{f.name: turned(getattr(value, f.name)) for f in fields(type(value))})
 
-    statements, value = turned(entry.statements), turned(entry.value)
-    return evolve(entry, statements=statements, value=value)
+    return evolve(entry, statements=turned(entry.statements), value=turned(entry.value))
 
 
 def _path(expr: tree.Expr) -> Iterator[tree.Name]:
@@ -488,4 +509,3 @@ def _runs(value: object, *, certain: bool = True) -> Iterator[tuple[tree.RunExpr
         yield from _runs(getattr(value, name), certain=certain and name in reached)
     if isinstance(value, tree.RunExpr):
         yield value, certain
-

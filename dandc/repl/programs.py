@@ -76,7 +76,8 @@ class Maker:
         node = ComputeNode(ENTRY, ENTRY, tuple(args), outputs, Policies(), piece.kernel.span)
         inputs = tuple(GraphPort(p.name, flow) for p, flow in zip(piece.kernel.params, flows, strict=True))
         given = tuple(
-            GraphOutput(o.name, f, NodeSource(0, i)) for i, (o, f) in enumerate(zip(kernel.outputs, outputs, strict=True))
+            GraphOutput(o.name, f, NodeSource(0, i))
+            for i, (o, f) in enumerate(zip(kernel.outputs, outputs, strict=True))
         )
         graph = Graph(ENTRY, inputs, given, (node,))
         configs, endpoints = _reached(state, (piece.captures,))
@@ -86,7 +87,9 @@ class Maker:
     def call(self, state: State, symbol: Symbol, span: Span) -> Runnable:
         """The program that runs a composition, or one function with its own parameters as inputs."""
         checked = state.checked
-        graphs = dict(checked.graphs) if symbol.kind == "composition" else {symbol.name: call_graph(state, symbol, span)}
+        graphs = (
+            dict(checked.graphs) if symbol.kind == "composition" else {symbol.name: call_graph(state, symbol, span)}
+        )
         graphs = {g.name: g for g in _graphs(graphs, symbol.name)}
         nodes = [node for g in graphs.values() for node in g.nodes if isinstance(node, ComputeNode)]
         kernels = {n.kernel: lower_named(state, n.kernel) for n in nodes}

@@ -84,7 +84,9 @@ class Session:
         entry = self.read(text)
         if entry.items and not entry.diagnostics:
             message = "a declaration has no value"
-            return Answer(diagnostics=(Diagnostic("U0920", message, entry.items[0].span, "declared here"),), failed=True)
+            return Answer(
+                diagnostics=(Diagnostic("U0920", message, entry.items[0].span, "declared here"),), failed=True
+            )
         return Answer(diagnostics=entry.diagnostics, failed=True) if entry.diagnostics else self.evaluate(entry)
 
     def read(self, text: str) -> Entry:

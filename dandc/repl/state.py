@@ -170,8 +170,8 @@ def _key(item: tree.Item) -> Key:
         case tree.FnItem(name=name, params=(first, *_)) if first.name.text == "self":
             head = first.type.path if isinstance(first.type, tree.NamedType) else first.type
             return (name.text, head)
-    name = getattr(item, "name", None)
-    return (name.text if isinstance(name, tree.Name) else "", None)
+    named: object = getattr(item, "name", None)
+    return (named.text if isinstance(named, tree.Name) else "", None)
 
 
 # Values.
