@@ -61,7 +61,8 @@ TYPES: dict[str, tuple[str, str]] = {
     ),
     "T0306": (
         "literal out of range",
-        "An integer literal takes the type that is expected, and must fit it: `let x: u8 = 300;` does not. Use a wider type.",
+        "An integer literal takes the type that is expected, and must fit it: `let x: u8 = 300;` does not. Use a wider type."
+        " A float literal must not be beyond the largest float of its type.",
     ),
     "T0307": (
         "missing ability",

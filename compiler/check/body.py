@@ -1,5 +1,6 @@
 """The state while one body is checked: locals in scope, inference variables, what waits for the end."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -10,9 +11,11 @@ from dandc.compiler.check import report
 from dandc.compiler.check.infer import Unifier, map_type
 from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, World
 from dandc.compiler.check.types import lookup, satisfies
+from dandc.compiler.floats import nearest_float
 from dandc.compiler.typed import Local, TExpr, TPort, TStmt
 from dandc.compiler.types import (
     ERROR,
+    F64,
     InferVar,
     Named,
     Option,
@@ -21,11 +24,14 @@ from dandc.compiler.types import (
     Type,
     TypeVar,
     int_range,
+    is_float,
     is_int,
 )
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+
+_LARGEST = {"f32": "3.4e38", "f64": "1.8e308"}
 
 
 @frozen
@@ -78,6 +84,7 @@ class Body:
     emissions_unsure: bool = False
     errors_before: int = field(init=False)
     _literals: list[tuple[Type, int, Span]] = Factory(list)
+    _floats: list[tuple[Type, str, Span]] = Factory(list)
     _bounds: list[tuple[Type, str, Span, str]] = Factory(list)
     _open: list[tuple[Type, Span, str, str]] = Factory(list)
 
@@ -149,6 +156,10 @@ class Body:
         """Remember to test that the literal `value` fits what `t` turns out to be."""
         self._literals.append((t, value, span))
 
+    def float_literal(self, t: Type, text: str, span: Span) -> None:
+        """The same for a float, given as text."""
+        self._floats.append((t, text, span))
+
     def bound(self, t: Type, bound: str, span: Span, what: str) -> None:
         """Remember to test that `t` has `bound`; `what` needs it."""
         self._bounds.append((t, bound, span, what))
@@ -185,6 +196,8 @@ class Body:
         solutions = dict(self.unifier.finish())
         for t, value, span in self._literals:
             self._check_literal(self.unifier.zonk(t), value, span)
+        for t, text, span in self._floats:
+            self._check_float(self.unifier.zonk(t), text, span)
         # What an expression with a mistake leaves open is no mistake of its own.
         if len(self.world.sink.diagnostics) == self.errors_before:
             self._report_open()
@@ -215,6 +228,12 @@ class Body:
                         notes=(f"`{t}` holds the integers from {low} to {high}",),
                     )
                 )
+
+    def _check_float(self, t: Type, text: str, span: Span) -> None:
+        t = F64 if isinstance(t, InferVar) else t
+        if is_float(t) and math.isinf(nearest_float(text, t)):
+            message, note = f"{text} does not fit `{t}`", f"the largest `{t}` is about {_LARGEST[str(t)]}"
+            self.report(report.simple("T0306", message, span, f"too large for `{t}`", notes=(note,)))
 
     def _check_bound(self, t: Type, bound: str, span: Span, what: str) -> None:
         if t == ERROR or _open_variables(t) or satisfies(self.world, t, bound):

@@ -10,6 +10,7 @@ from dandc.compiler.check.infer import map_type
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import World
 from dandc.compiler.encoding import Variant, has_duplicates
+from dandc.compiler.floats import nearest_float
 from dandc.compiler.typed import (
     TArray,
     TBinary,
@@ -47,7 +48,7 @@ def constant_value(world: World, expr: TExpr, solutions: Mapping[int, Type]) -> 
     """The neutral value of a constant expression (see `compiler/encoding.py`), or None if it is not one."""
     match expr:
         case TLit(value=value, is_float=float_literal):
-            return float(str(value)) if float_literal else value
+            return nearest_float(str(value), settle(expr.type, solutions)) if float_literal else value
         case TArray(items=items):
             return _all(world, items, solutions, list)
         case TMake(args=args):

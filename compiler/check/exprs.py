@@ -101,6 +101,7 @@ def _int(body: Body, expr: tree.IntLit, want: Want | None) -> TExpr:
 def _float(body: Body, expr: tree.FloatLit, want: Want | None) -> TExpr:
     wanted = body.unifier.shallow(want.type) if want else None
     t: Type = wanted if wanted is not None and is_float(wanted) else body.unifier.fresh("float")
+    body.float_literal(t, expr.text, expr.span)
     return TLit(t, expr.span, expr.text, is_float=True)
 
 

@@ -6,7 +6,6 @@ changes is always shared first. A parameter whose buffers could come out of the 
 because the caller's variable must then no longer be thought exclusive.
 """
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from dandc.compiler.check.calls import place_root
 from dandc.compiler.check.captures import Implicit, walk
 from dandc.compiler.check.constants import settle
 from dandc.compiler.check.infer import substitute
+from dandc.compiler.floats import nearest_float
 from dandc.compiler.kir import FieldStep, IndexStep, Lit, Operand, Place
 from dandc.compiler.lower import derive, intrinsics
 from dandc.compiler.lower.builder import Builder
@@ -419,12 +419,8 @@ def implicit_type(context: Context, implicit: Implicit) -> Type:
 def _literal(low: Lowering, e: TLit) -> Operand:
     t = low.type(e.type)
     if e.is_float:
-        return Lit(t, _round(float(str(e.value)), t))
+        return Lit(t, nearest_float(str(e.value), t))
     return Lit(t, e.value)
-
-
-def _round(value: float, t: Type) -> float:
-    return float(struct.unpack("<f", struct.pack("<f", value))[0]) if t == Basic("f32") else value
 
 
 def _config(low: Lowering, e: TConfig) -> Operand:
