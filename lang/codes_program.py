@@ -350,8 +350,8 @@ TOOLS: dict[str, tuple[str, str]] = {
     ),
     "U0922": (
         "cannot be kept or shown",
-        "A session keeps and shows values that are data: numbers, text, arrays, tuples, options, records and enums of such. A secret"
-        " is never shown, and an anonymous record has no type that could be named.",
+        "A session keeps values that are data: numbers, text, arrays, tuples, options, records and enums of such. A value that may hold"
+        " a secret is shown without it and not kept; an anonymous record has no type that could be named.",
     ),
     "U0923": (
         "no code of its own",

@@ -6,7 +6,6 @@ was declared with its type counts as a value of that type.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -21,12 +20,9 @@ from dandc.lang import Source, parse, tree
 from dandc.lang.codes import CODES
 from dandc.lang.lexing import RESERVED
 from dandc.repl.directives import DIRECTIVES
-from dandc.repl.entry import lexed, parse_entry
+from dandc.repl.entry import Token, lexed, parse_entry
 from dandc.repl.pieces import names_what, type_of
 from dandc.repl.state import Binding, State
-
-if TYPE_CHECKING:
-    from lark import Token
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _OPENS = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
@@ -142,7 +138,7 @@ def _of_type(state: State, t: Type) -> Iterator[Candidate]:
             yield Candidate(name, "method")
 
 
-def _operand(tokens: "Sequence[Token]") -> int | None:
+def _operand(tokens: Sequence[Token]) -> int | None:
     """Where the operand begins that `tokens` end with: a name or literal with all its calls, indices and fields."""
     at = len(tokens)
     while at > 0:
@@ -173,7 +169,7 @@ def _is_operand(terminal: str) -> bool:
 _SOFT = frozenset("RETRY TIMEOUT ON FAILURE COLLECT INTO SKIP VALUE NAMED INTRINSIC".split())
 
 
-def _opening(tokens: "Sequence[Token]", close: int) -> int:
+def _opening(tokens: Sequence[Token], close: int) -> int:
     depth = 0
     for at in range(close, -1, -1):
         depth += (tokens[at].type in _OPENS) - (tokens[at].type in _OPENS.values())
@@ -182,7 +178,7 @@ def _opening(tokens: "Sequence[Token]", close: int) -> int:
     return 0
 
 
-def _declared(state: State, tokens: "Sequence[Token]") -> Mapping[str, Binding]:
+def _declared(state: State, tokens: Sequence[Token]) -> Mapping[str, Binding]:
     """What the text itself declares as `name: type`, the last one of each name."""
     found: dict[str, Binding] = {}
     for at in range(len(tokens) - 2):
@@ -194,7 +190,7 @@ def _declared(state: State, tokens: "Sequence[Token]") -> Mapping[str, Binding]:
     return found
 
 
-def _written(state: State, tokens: "Sequence[Token]", start: int) -> Type:
+def _written(state: State, tokens: Sequence[Token], start: int) -> Type:
     """The type that is written from token `start` on, ERROR if there is none."""
     depth, end = 0, start
     while end < len(tokens) and not (depth <= 0 and tokens[end].type in _ENDS_TYPE):

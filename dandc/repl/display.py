@@ -22,7 +22,7 @@ from dandc.compiler.flow import (
     Program,
     Source,
 )
-from dandc.compiler.types import Type, TypeTable
+from dandc.compiler.types import SECRET, Array, Basic, Named, Tuple, Type, TypeTable, fields, variants
 from dandc.conform.literals import literal
 from dandc.lang import Source as Text
 from dandc.lang import tree
@@ -37,7 +37,7 @@ _MOST_TEXT = 4 * MOST_CHARACTERS
 def value_text(t: Type, value: Any, types: TypeTable) -> str:
     """A neutral value and its type: `[1, 2]: array[i64]`. Of a long value the beginning, with how much is left out."""
     left_out: list[str] = []
-    text = literal(t, _beginning(value, left_out), types)
+    text = literal(t, _masked(t, _beginning(value, left_out), types), types)
     if len(text) > _MOST_TEXT:
         left_out.append(f"{len(text) - _MOST_TEXT:,} characters of this text")
         text = f"{text[:_MOST_TEXT]}..."
@@ -60,6 +60,23 @@ def _beginning(value: Any, left_out: list[str]) -> Any:
         left_out.append(f"{len(value) - MOST_CHARACTERS:,} {what}")
         return value[:MOST_CHARACTERS]
     return value
+
+
+def _masked(t: Type, value: Any, types: TypeTable) -> Any:
+    """The value without what stands in it for secrets."""
+    match t:
+        case Basic():
+            return "(secret)" if t == SECRET else value
+        case Array(item):
+            return [_masked(item, part, types) for part in value] if _may_hold_secrets(item) else value
+        case Tuple() | Named() if isinstance(value, tuple):
+            return tuple(_masked(ft, v, types) for (_, ft), v in zip(fields(t, types), value, strict=True))
+    payload = variants(t, types)[value.index][1]
+    return Variant(value.index, tuple(_masked(ft, v, types) for ft, v in zip(payload, value.fields, strict=True)))
+
+
+def _may_hold_secrets(t: Type) -> bool:
+    return t == SECRET or not isinstance(t, Basic)
 
 
 # Declarations.

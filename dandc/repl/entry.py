@@ -6,7 +6,7 @@ function, and every place is moved back to where it was typed. Knows nothing of 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from attrs import evolve, field, fields, frozen, has
 
@@ -15,8 +15,19 @@ from dandc.lang.cut import ITEM_WORDS
 from dandc.lang.grammar import tables
 from dandc.lang.lexing import Lexed, lex
 
-if TYPE_CHECKING:
-    from lark import Token
+
+class Token(Protocol):
+    """What is asked of a token: its terminal, and where it begins and ends. Its text is its `str`."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def start_pos(self) -> int | None: ...
+
+    @property
+    def end_pos(self) -> int | None: ...
+
 
 # Of the same length, so that a place is moved back in the same way.
 _BLOCK, _VALUE = "fn entry__() {", "fn entry__() ="
@@ -78,7 +89,7 @@ def is_open(text: str, cache: Path | None) -> bool:
     return _depth(found.tokens) > 0 or any(d.code == "L0002" and '"""' in d.message for d in found.diagnostics)
 
 
-def _depth(tokens: "Sequence[Token]") -> int:
+def _depth(tokens: Sequence[Token]) -> int:
     return sum((t.type in _OPEN) - (t.type in _CLOSE) for t in tokens)
 
 
@@ -93,7 +104,7 @@ def parse_entry(text: str, file: str, cache: Path | None) -> Entry:
     return _Reading(source, found.tokens, cache).read()
 
 
-def _items(source: Source, last: "Token", cache: Path | None) -> Entry:
+def _items(source: Source, last: Token, cache: Path | None) -> Entry:
     """Declarations; the last `;` may be left out."""
     result = parse(source, cache_dir=cache)
     if result.diagnostics and last.type not in _ENDS:
@@ -102,7 +113,7 @@ def _items(source: Source, last: "Token", cache: Path | None) -> Entry:
     return Entry(source, result.module.items, diagnostics=result.diagnostics)
 
 
-def _ended(text: str, last: "Token") -> str:
+def _ended(text: str, last: Token) -> str:
     end = last.end_pos or 0
     return f"{text[:end]};{text[end:]}"
 
@@ -116,7 +127,7 @@ class _Reading:
     """Reads statements and a value by trying what fits: a text is short, and parsing it takes a millisecond."""
 
     source: Source
-    tokens: "Sequence[Token]"
+    tokens: Sequence[Token]
     cache: Path | None
 
     def read(self) -> Entry:
@@ -135,7 +146,7 @@ class _Reading:
             block = self._block(_ended(self.source.text, last))
         return value if block.diagnostics and not self._means_statements() else block
 
-    def _blank(self, token: "Token") -> str:
+    def _blank(self, token: Token) -> str:
         start, end = token.start_pos or 0, token.end_pos or 0
         return f"{self.source.text[:start]}{' ' * (end - start)}{self.source.text[end:]}"
 

@@ -19,7 +19,7 @@ from dandc.compiler.check.constants import settle
 from dandc.compiler.check.instances import check_instances
 from dandc.compiler.check.stmts import check_statements
 from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Symbol
-from dandc.compiler.check.types import satisfies
+from dandc.compiler.check.types import contents, satisfies
 from dandc.compiler.typed import (
     Local,
     PBind,
@@ -35,7 +35,7 @@ from dandc.compiler.typed import (
     TPort,
     TStmt,
 )
-from dandc.compiler.types import SECRET, STR, UNIT, Anon, Array, Fn, Option, Tuple, Type
+from dandc.compiler.types import SECRET, STR, UNIT, Anon, Array, Fn, Option, SetRef, Tuple, Type
 from dandc.lang import Diagnostic, Label, Span, tree
 from dandc.lang.recursion import room_for_recursion
 from dandc.repl.entry import Entry
@@ -295,10 +295,13 @@ class _Check:
         )
         names = {k.output: k.local.name for k in whole.kept}
         for port in whole.body.kernel.outputs:
-            if not satisfies(self.state.world, port.item, "data") or _anonymous(port.item):
-                what = f"the value of `{names[port.name]}`" if port.name in names else "this value"
-                verb = "kept" if port.name in names else "shown"
-                self.body.report(_not_data(what, verb, port.item, port.span))
+            name = names.get(port.name)
+            if name is not None and not (
+                _printable(self.state, port.item) and satisfies(self.state.world, port.item, "data")
+            ):
+                self.body.report(_not_data(f"the value of `{name}` cannot be kept", port.item, port.span))
+            elif not _printable(self.state, port.item):
+                self.body.report(_not_data("this value cannot be shown", port.item, port.span))
 
     def _piece(self, draft: _Draft, solutions: Mapping[int, Type], params: int) -> Piece:
         outputs = tuple(TPort(n, "one", None, settle(v.type, solutions), v.span) for n, v in draft.outputs)
@@ -417,20 +420,24 @@ def result_type(port: TPort) -> Type:
     return Option(port.item) if port.kind == "optional" else port.item
 
 
-def _not_data(what: str, verb: str, t: Type, span: Span) -> Diagnostic:
+def _not_data(message: str, t: Type, span: Span) -> Diagnostic:
     shown = report.display(t)
-    notes = ("give it a type: declare a `record`",) if _anonymous(t) else ()
-    return report.simple(
-        "U0922", f"{what} cannot be {verb}: `{shown}` is not data", span, f"this is `{shown}`", notes=notes
-    )
+    notes = ("give it a type: declare a `record`",) if isinstance(t, Anon) else ()
+    return report.simple("U0922", f"{message}: `{shown}` is not data", span, f"this is `{shown}`", notes=notes)
 
 
-def _anonymous(t: Type) -> bool:
-    if isinstance(t, Anon):
-        return True
-    inner = [getattr(t, f.name) for f in fields(type(t))]
-    flat = [part for value in inner for part in (value if isinstance(value, tuple) else (value,))]
-    return any(_anonymous(part) for part in flat if isinstance(part, Type))
+def _printable(state: State, t: Type) -> bool:
+    """Whether a value of `t` can come out of a sandbox and be written: secrets in it are written as such."""
+    seen: set[Type] = set()
+    waiting = [t]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Anon | Fn | SetRef):
+            return False
+        if part not in seen:
+            seen.add(part)
+            waiting.extend(contents(state.world, part))
+    return True
 
 
 # Trees.

@@ -28,6 +28,7 @@ THIRD_PARTY = {
     "lark": {"lang"},
     "llvmlite": {"compiler/codegen", "isolation/build.py"},
     "httpx": {"stdlib/http.py"},
+    "prompt_toolkit": {"dandc/repl/terminal.py"},
     "anyio": {"vm", "isolation", "stdlib", "dandc"},
 }
 # What a program that was compiled needs of the compiler: its data types.
