@@ -306,7 +306,8 @@ OPS: dict[str, tuple[str, ...]] = {
     "mul": ("trap.overflow",),
     "neg": ("trap.overflow",),  # also floats
     "floordiv": ("trap.division", "trap.overflow"),  # floor; also floats (`//` on floats is floor of the quotient)
-    "mod": ("trap.division",),  # sign of the divisor; INT_MIN % -1 is 0; also floats: a - b*floor(a/b), exact fmod based
+    # sign of the divisor; INT_MIN % -1 is 0; also floats: a - b*floor(a/b), exact fmod based
+    "mod": ("trap.division",),
     "add_wrap": (),
     "sub_wrap": (),
     "mul_wrap": (),
@@ -332,13 +333,16 @@ OPS: dict[str, tuple[str, ...]] = {
     "ge": (),
     "not": (),  # bool
     # conversions, target is dst's type
-    "convert": ("trap.conversion",),  # numeric to numeric: exact for ints; float->int must be integral and fit; int->float rounds to nearest even; f64->f32 rounds
+    # numeric to numeric: exact for ints; float->int must be integral and fit; int->float rounds to nearest even;
+    # f64->f32 rounds
+    "convert": ("trap.conversion",),
     "wrap": (),  # int to int modulo 2^n
     "bits": (),  # float <-> unsigned integer of the same width, NaN canonical
     # arrays, str, bytes
     "len": (),  # -> i64; elements, or bytes of a str
     "byte_at": ("trap.index",),  # (str | bytes, i64) -> u8
-    "slice": ("trap.slice",),  # (array | str | bytes, lo: i64, hi: i64) -> same; a view that counts as owned; str: at character boundaries
+    # (array | str | bytes, lo: i64, hi: i64) -> same; a view that counts as owned; str: at character boundaries
+    "slice": ("trap.slice",),
     "to_bytes": (),  # str -> bytes without copying; a view that counts as owned
     "str_unchecked": (),  # bytes known to be UTF-8 -> str, without copying; a view that counts as owned
     "array_filled": ("limit.memory",),  # (n: i64, element scalar) -> array of n; negative n is 0
@@ -354,7 +358,8 @@ OPS: dict[str, tuple[str, ...]] = {
 # Changes of a place: name -> (operand kinds, may trap with).
 MUTATIONS: dict[str, tuple[str, ...]] = {
     "append": ("limit.memory",),  # (array[T], T): consumes; (bytes, u8)
-    "extend": ("limit.memory",),  # (array[T] | str | bytes, same type): appends all, reads its operand (elements become shared)
+    # (array[T] | str | bytes, same type): appends all, reads its operand (elements become shared)
+    "extend": ("limit.memory",),
     "truncate": ("trap.slice",),  # (array | str | bytes, n: i64): keeps the first n
     "reserve": ("limit.memory",),  # (array | str | bytes, n: i64): room for n more without growing
 }
