@@ -116,10 +116,10 @@ def _after_error(body: Body, args: Sequence[tree.Pattern]) -> TPattern:
 def _tuple(
     body: Body, t: Type, items: tuple[tree.Pattern, ...], span: Span, kind: str, keyword: Span | None
 ) -> TPattern:
-    if isinstance(t, InferVar):
+    if isinstance(t, InferVar) and t.kind == "any":
         fresh = Tuple(tuple(body.unifier.fresh() for _ in items))
-        body.unifier.unify(t, fresh)
-        t = fresh
+        if body.unifier.unify(t, fresh):
+            t = fresh
     if not isinstance(t, Tuple) or len(t.items) != len(items):
         if t != ERROR:
             body.report(
