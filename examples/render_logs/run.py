@@ -60,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
 def service(token: str, given: argparse.Namespace) -> Iterator[str]:
     """The address of a log service that runs as long as the context."""
     command = [
-        sys.executable, str(HERE / "service.py"), "--port", "0", "--token", token, "--servers", str(given.servers),
+        sys.executable, str(HERE / "service.py"), "--port", "0", f"--token={token}", "--servers", str(given.servers),
         "--lines", str(given.lines), "--seed", str(given.seed), "--fail", given.fail,
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
