@@ -61,7 +61,12 @@ class EmptySource:
     """No item: what an `optional` parameter gets that a call leaves out."""
 
 
-Source = InputSource | NodeSource | ConstSource | ConfigSource | EndpointSource | EmptySource
+@frozen(slots=True)
+class KeySource:
+    """The key of each instance as an item of its own: what a parameter declared `key K` gets."""
+
+
+Source = InputSource | NodeSource | ConstSource | ConfigSource | EndpointSource | EmptySource | KeySource
 
 
 @frozen(slots=True)
@@ -74,9 +79,9 @@ class GraphPort:
 
 @frozen(slots=True)
 class ArgBinding:
-    """What a parameter of a node gets: `shard` is `one` (bare), `all`, `each` or `keyed`.
+    """What a parameter of a node gets: `shard` is `one` (bare), `all`, `each`, `keyed`, `anyEach`, `anyKeyed` or `key`.
 
-    `one` on a source of cardinality `optional` skips the node when nothing is there, unless `optional` (the parameter
+    `key` goes with `KeySource` alone. `one` on a source of cardinality `optional` skips the node when nothing is there, unless `optional` (the parameter
     is declared `optional T` and takes nothing as nothing).
     """
 
@@ -86,17 +91,48 @@ class ArgBinding:
 
 
 @frozen(slots=True)
+class Join:
+    """How the sharded arguments of a call meet. `params` are parameter numbers in the order of the chain.
+
+    `strategies[i]` joins what stands left of it with parameter `params[i + 1]`: `inner`, `left`, `right`, `full`, `anti`
+    (by key, the key types are equal) or `cross` (every pair). Every sharded argument of the call is in `params`.
+    """
+
+    params: tuple[int, ...]
+    strategies: tuple[str, ...]
+
+
+@frozen(slots=True)
+class Tolerance:
+    """How many failed instances `collect` takes: at most `count`, or `percent` of all instances when that is not 0."""
+
+    count: int = 0
+    percent: int = 0
+
+
+@frozen(slots=True)
 class Policies:
-    """Policies of a call. `retry_on` empty: what is safe. `timeout_ms` 0: the default.
+    """Policies of a call. `retry_on` empty: what is safe. A number that is 0: the default, or no bound.
 
     `on_failure` is `fail`, `skip`, `value` (the node's only output then carries `result[T, Failure]`) or `collect`
-    (read as output -1 of the node).
+    (read as output -1 of the node), which `tolerance` may bound. `timeout_ms` is about one attempt of one
+    instance, `within_ms` about one run of a whole composition or loop. `memory` and `output` are bytes, `time_ms`
+    the CPU and wall time of an instance of a kernel. `concurrency` bounds the instances in flight. `cache_ms` is the age up
+    to which the answer of an earlier run may be taken. `once` is one item of type str that names an effect.
     """
 
     retry: int = 0
     retry_on: tuple[str, ...] = ()
     timeout_ms: int = 0
     on_failure: str = "fail"
+    tolerance: Tolerance | None = None
+    within_ms: int = 0
+    memory: int = 0
+    time_ms: int = 0
+    output: int = 0
+    concurrency: int = 0
+    cache_ms: int = 0
+    once: Source | None = None
 
 
 @frozen(slots=True)
@@ -121,7 +157,11 @@ class ParamDecl:
 
 @frozen(slots=True)
 class ComputeNode:
-    """A call of a pure kernel. `kernel` is a key of `Program.kernels`; one binding a parameter, in order."""
+    """A call of a pure kernel. `kernel` is a key of `Program.kernels`; one binding a parameter, in order.
+
+    Of every call: `join` is there when several arguments are sharded; `key` is the type of the key that outputs inherit (of
+    a `cross` the tuple of all keys, flat, in the order of the chain); `after` are nodes that must have ended before.
+    """
 
     name: str
     kernel: str
@@ -129,6 +169,9 @@ class ComputeNode:
     outputs: tuple[FlowType, ...]
     policies: Policies
     span: Span
+    join: Join | None = None
+    key: Type | None = None
+    after: tuple[int, ...] = ()
 
 
 @frozen(slots=True)
@@ -144,6 +187,9 @@ class CommunicationNode:
     outputs: tuple[FlowType, ...]
     policies: Policies
     span: Span
+    join: Join | None = None
+    key: Type | None = None
+    after: tuple[int, ...] = ()
 
 
 @frozen(slots=True)
@@ -156,9 +202,70 @@ class CompositionNode:
     outputs: tuple[FlowType, ...]
     policies: Policies
     span: Span
+    join: Join | None = None
+    key: Type | None = None
+    after: tuple[int, ...] = ()
 
 
-FlowNode = ComputeNode | CommunicationNode | CompositionNode
+@frozen(slots=True)
+class ReduceNode:
+    """Folds items with a kernel of two items that gives one, in the tree that the order of the items fixes.
+
+    `args[0]` is the folded set: `all` (one result, none for an empty set) or `keyed` (one a key). The kernel's first two
+    parameters take two neighbours, the left one first; `args[1:]` are bare and bind the other ones. Level by level,
+    items 2i and 2i+1 become item i, and an odd last one goes up as it is.
+    """
+
+    name: str
+    kernel: str
+    args: tuple[ArgBinding, ...]
+    outputs: tuple[FlowType, ...]
+    policies: Policies
+    span: Span
+    key: Type | None = None
+    after: tuple[int, ...] = ()
+
+
+@frozen(slots=True)
+class LoopNode:
+    """Runs the graph `graph` again and again, at most `most` turns.
+
+    The graph's inputs are `states` loop variables and then what the body uses from outside; `args` binds them in that
+    order, the first ones to the values of the first turn. The graph's outputs are what the body yields (the node's outputs,
+    one set each over all turns, in the order of the turns) and then one for each loop variable: its value in the next turn.
+    Where one of those is absent, the turn was the last. `wraps[i]`: variable i is `option[T]`, and `next` gives a T.
+    """
+
+    name: str
+    graph: str
+    states: int
+    wraps: tuple[bool, ...]
+    most: int
+    args: tuple[ArgBinding, ...]
+    outputs: tuple[FlowType, ...]
+    policies: Policies
+    span: Span
+    after: tuple[int, ...] = ()
+
+
+@frozen(slots=True)
+class MergeNode:
+    """`a ++ b` or `a else b`. One output; `args` are `all` or `one`.
+
+    `kind` is `join` (the items of all, by key and then in the order of the arguments) or `first` (the first argument
+    that is not absent).
+    """
+
+    name: str
+    kind: str
+    args: tuple[ArgBinding, ...]
+    outputs: tuple[FlowType, ...]
+    span: Span
+    policies: Policies = Policies()
+    after: tuple[int, ...] = ()
+
+
+FlowNode = ComputeNode | CommunicationNode | CompositionNode | ReduceNode | LoopNode | MergeNode
 
 
 @frozen(slots=True)

@@ -114,6 +114,8 @@ class _GraphRun:
                 return await run_communication(self.context, node, plan, self.path, key_type)
             case CompositionNode():
                 return await _run_composition(self.context, node, plan, self.path, key_type)
+            case _:
+                raise AssertionError(f"{node.name} cannot run")
 
     def source(self, source: Source) -> ItemSet:
         """The set that a source stands for. Its node has ended."""

@@ -1,42 +1,34 @@
-"""Questions about a program as a whole, and the proof that one from outside is put together as it must be.
+"""The proof that a program from outside is put together as it must be.
 
 A compiler's output needs no check; a bundle is bytes from somewhere, and the machine indexes by its numbers.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from dandc.compiler.flow import (
     CommunicationNode,
-    CompositionNode,
-    ComputeNode,
     ConfigSource,
     EndpointSource,
     FlowNode,
     Graph,
     InputSource,
     KernelImage,
+    KeySource,
+    LoopNode,
+    MergeNode,
     NodeSource,
     Program,
+    ReduceNode,
     Source,
 )
+from dandc.compiler.flow_walk import SHARDED, called_graph, called_kernel, output_names, parameter_names, sources
 
-_SHARDS = ("one", "all", "each", "keyed")
+_SHARDS = ("one", "all", "key", *SHARDED)
+_STRATEGIES = {"inner", "left", "right", "full", "anti", "cross"}
 _ON_FAILURE = ("fail", "skip", "value", "collect")
 _CARDS = ("one", "optional", "many")
 _KINDS = ("one", "optional", "set")
-
-
-def reachable_graphs(program: Program, name: str) -> list[Graph]:
-    """The graph `name` and every graph that it runs, each once."""
-    found: dict[str, Graph] = {}
-    todo = [name]
-    while todo:
-        graph = program.graphs[todo.pop()]
-        if graph.name in found:
-            continue
-        found[graph.name] = graph
-        todo.extend(node.graph for node in graph.nodes if isinstance(node, CompositionNode))
-    return list(found.values())
 
 
 def structure_mistakes(program: Program) -> list[str]:
@@ -60,35 +52,72 @@ def _graph_mistakes(program: Program, graph: Graph) -> Iterator[str]:
             continue
         if (len(node.args), len(node.outputs)) != ports:
             yield f"{where} has {len(node.args)} arguments and {len(node.outputs)} outputs, {ports} are due"
-        if sum(arg.shard in ("each", "keyed") for arg in node.args) > 1:
-            yield f"{where} shards several arguments"
-        if any(arg.shard not in _SHARDS for arg in node.args) or node.policies.on_failure not in _ON_FAILURE:
-            yield f"{where} has a policy or sharding of no known kind"
-        if node.policies.retry and not isinstance(node, CommunicationNode):
-            yield f"{where} retries what is no communication"
-        if node.policies.on_failure == "value" and len(node.outputs) != 1:
-            yield f"{where} gives failures as values of several outputs"
+        for mistake in chain(_argument_mistakes(node), _policy_mistakes(node)):
+            yield f"{where} {mistake}"
         if any(flow.card not in _CARDS for flow in node.outputs):
             yield f"{where} has an output of no known cardinality"
-        for arg in node.args:
-            if not _known(program, graph, arg.source, number):
-                yield f"{where} reads what is not there before it"
+        if not all(_known(program, graph, source, number) for source in sources(node)):
+            yield f"{where} reads what is not there before it"
+        if not all(0 <= before < number for before in node.after):
+            yield f"{where} waits for what is not there before it"
     for output in graph.outputs:
         if not _known(program, graph, output.source, len(graph.nodes)):
             yield f"output `{output.name}` of `{graph.name}` comes from nowhere"
 
 
+def _argument_mistakes(node: FlowNode) -> Iterator[str]:
+    """How the arguments of a node are sharded, and whether all that are sharded meet."""
+    if any(arg.shard not in _SHARDS or (arg.shard == "key") != (arg.source == KeySource()) for arg in node.args):
+        yield "has a sharding of no known kind"
+    sharded = [i for i, arg in enumerate(node.args) if arg.shard in SHARDED]
+    join = getattr(node, "join", None)
+    if isinstance(node, ReduceNode | LoopNode | MergeNode):
+        folded = 1 if isinstance(node, ReduceNode) and sharded == [0] and node.args[0].shard == "keyed" else 0
+        if len(sharded) != folded:
+            yield "shards what it cannot"
+    elif len(sharded) > 1 and join is None:
+        yield "shards several arguments that do not meet"
+    if join is not None and (
+        sorted(join.params) != sharded
+        or len(join.strategies) != len(join.params) - 1
+        or not set(join.strategies) <= _STRATEGIES
+    ):
+        yield "joins what it does not shard"
+    if any(arg.shard == "key" for arg in node.args) and getattr(node, "key", None) is None:
+        yield "hands on a key where there is none"
+
+
+def _policy_mistakes(node: FlowNode) -> Iterator[str]:
+    policies = node.policies
+    if policies.on_failure not in _ON_FAILURE:
+        yield "has a policy of no known kind"
+    communicates = isinstance(node, CommunicationNode)
+    if (policies.retry or policies.cache_ms or policies.once is not None) and not communicates:
+        yield "retries, caches or does once what is no communication"
+    if policies.on_failure == "value" and len(node.outputs) != 1:
+        yield "gives failures as values of several outputs"
+    numbers = (policies.retry, policies.timeout_ms, policies.within_ms, policies.memory, policies.time_ms)
+    if min(*numbers, policies.output, policies.concurrency, policies.cache_ms) < 0:
+        yield "has a policy with a negative number"
+
+
 def _ports(program: Program, node: FlowNode) -> tuple[int, int] | None:
     """How many parameters and outputs the called thing has."""
+    kernel, graph = called_kernel(node), called_graph(node)
+    if (kernel is not None and kernel not in program.kernels) or (graph is not None and graph not in program.graphs):
+        return None
     match node:
-        case ComputeNode():
-            kernel = program.kernels.get(node.kernel)
-            return None if kernel is None else (len(kernel.params), len(kernel.outputs))
-        case CommunicationNode():
-            return len(node.params), len(node.declared)
-        case CompositionNode():
-            graph = program.graphs.get(node.graph)
-            return None if graph is None else (len(graph.inputs), len(graph.outputs))
+        case ReduceNode(kernel=name):
+            params = len(program.kernels[name].params)
+            return (params - 1, 1) if params > 1 else None
+        case LoopNode(graph=name, states=states, wraps=wraps):
+            inner = program.graphs[name]
+            sound = 0 < states <= min(len(inner.inputs), len(inner.outputs)) and len(wraps) == states and node.most > 0
+            return (len(inner.inputs), len(inner.outputs) - states) if sound else None
+        case MergeNode(kind=kind, args=args):
+            return (len(args), 1) if kind in ("join", "first") and args else None
+    outputs = output_names(program.graphs, program.kernels, node)
+    return len(parameter_names(program.graphs, program.kernels, node)), len(outputs)
 
 
 def _known(program: Program, graph: Graph, source: Source, before: int) -> bool:
@@ -131,4 +160,4 @@ def _cycles(program: Program) -> list[str]:
 
 
 def _called(graph: Graph) -> list[str]:
-    return [node.graph for node in graph.nodes if isinstance(node, CompositionNode)]
+    return [called for node in graph.nodes if (called := called_graph(node)) is not None]

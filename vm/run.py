@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from dandc.compiler.encoding import EncodingError, decode
 from dandc.compiler.flow import CommunicationNode, ComputeNode, FlowType, Graph, NodeSource, Program
+from dandc.compiler.flow_walk import reachable
 from dandc.compiler.keys import decode_key
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.admission import Admission
@@ -26,7 +27,6 @@ from dandc.vm.limits import RunLimits
 from dandc.vm.local import open_local
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
-from dandc.vm.programs import reachable_graphs
 from dandc.vm.summary import Note, Summary
 from dandc.vm.tasks import off_loop
 
@@ -70,7 +70,7 @@ async def run(
     limits = limits or RunLimits()
     prepared = prepare(program, graph, inputs, configs or {})
     chosen = program.graphs[graph]
-    graphs = reachable_graphs(program, graph)
+    graphs = reachable(program.graphs, graph)
     summary = Summary()
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_drivers(graphs, drivers or {}))

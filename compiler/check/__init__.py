@@ -24,7 +24,6 @@ from dandc.compiler.check.testplan import Tests
 from dandc.compiler.check.tests import check_tests
 from dandc.compiler.check.types import check_type_args, define_type
 from dandc.compiler.flow import (
-    CompositionNode,
     Config,
     ConfigSource,
     ConstSource,
@@ -32,6 +31,7 @@ from dandc.compiler.flow import (
     Graph,
     Source,
 )
+from dandc.compiler.flow_walk import called_graph
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
@@ -187,7 +187,7 @@ def _endpoint_base(world: World, scope: str, item: tree.EndpointItem, root: str)
 def check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
     """A composition that runs itself would never end: compositions form a DAG as well."""
     edges = {
-        name: [n.graph for n in graph.nodes if isinstance(n, CompositionNode) and n.graph in graphs]
+        name: [called for n in graph.nodes if (called := called_graph(n)) in graphs and called is not None]
         for name, graph in graphs.items()
     }
     for path in circles(edges):

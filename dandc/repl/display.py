@@ -9,6 +9,7 @@ from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import (
     ArgBinding,
     CommunicationNode,
+    CompositionNode,
     ComputeNode,
     ConfigSource,
     ConstSource,
@@ -17,11 +18,15 @@ from dandc.compiler.flow import (
     FlowType,
     Graph,
     InputSource,
+    LoopNode,
+    MergeNode,
     NodeSource,
     Policies,
     Program,
+    ReduceNode,
     Source,
 )
+from dandc.compiler.flow_walk import output_names, parameter_names
 from dandc.compiler.types import SECRET, Array, Basic, Named, Tuple, Type, TypeTable, fields, variants
 from dandc.conform.literals import literal
 from dandc.lang import Source as Text
@@ -121,7 +126,7 @@ def graph_text(graph: Graph, program: Program) -> str:
             f"{name}: {flow_text(f)}" for name, f in zip(_output_names(node, program), node.outputs, strict=True)
         )
         args = ", ".join(_argument(graph, names, program, a) for a in _given(node, program))
-        lines.append(f"{_kind(node)}  {node.name}({args}) => ({outputs}){_policies(node.policies)}")
+        lines.append(f"{_KINDS[type(node)]}  {node.name}({args}) => ({outputs}){_policies(node.policies)}")
     for output in graph.outputs:
         lines.append(f"output   {output.name}: {flow_text(output.type)} = {_source(graph, program, output.source)}")
     return visible_lines(lines)
@@ -140,30 +145,22 @@ def flow_text(flow: FlowType) -> str:
     return f"optional {item}" if flow.card == "optional" else item
 
 
-def _kind(node: FlowNode) -> str:
-    if isinstance(node, ComputeNode):
-        return "compute"
-    return "communicate" if isinstance(node, CommunicationNode) else "compose"
+_KINDS: dict[type, str] = {
+    ComputeNode: "compute",
+    CommunicationNode: "communicate",
+    CompositionNode: "compose",
+    ReduceNode: "reduce",
+    LoopNode: "loop",
+    MergeNode: "merge",
+}
 
 
 def _output_names(node: FlowNode, program: Program) -> list[str]:
-    match node:
-        case ComputeNode(kernel=kernel):
-            return [o.name for o in program.kernels[kernel].outputs]
-        case CommunicationNode(declared=declared):
-            return [o.name for o in declared]
-    return [o.name for o in program.graphs[node.graph].outputs]
+    return output_names(program.graphs, program.kernels, node)
 
 
 def _given(node: FlowNode, program: Program) -> Iterator[tuple[str, ArgBinding]]:
-    match node:
-        case ComputeNode(kernel=kernel):
-            names = [p.name for p in program.kernels[kernel].params]
-        case CommunicationNode(params=params):
-            names = [p.name for p in params]
-        case _:
-            names = [p.name for p in program.graphs[node.graph].inputs]
-    return zip(names, node.args, strict=True)
+    return zip(parameter_names(program.graphs, program.kernels, node), node.args, strict=True)
 
 
 def _argument(graph: Graph, names: list[str], program: Program, given: tuple[str, ArgBinding]) -> str:

@@ -16,7 +16,6 @@ from dandc.compiler.check.types import define_type
 from dandc.compiler.flow import (
     ArgBinding,
     CommunicationNode,
-    CompositionNode,
     ComputeNode,
     Config,
     ConfigSource,
@@ -35,6 +34,7 @@ from dandc.compiler.flow import (
     Policies,
     Program,
 )
+from dandc.compiler.flow_walk import reachable
 from dandc.compiler.kir import Kernel
 from dandc.compiler.kir_walk import walk
 from dandc.compiler.lower import lower_kernel
@@ -90,7 +90,7 @@ class Maker:
         graphs = (
             dict(checked.graphs) if symbol.kind == "composition" else {symbol.name: call_graph(state, symbol, span)}
         )
-        graphs = {g.name: g for g in _graphs(graphs, symbol.name)}
+        graphs = {g.name: g for g in reachable(graphs, symbol.name)}
         nodes = [node for g in graphs.values() for node in g.nodes if isinstance(node, ComputeNode)]
         kernels = {n.kernel: lower_named(state, n.kernel) for n in nodes}
         images = {name: self._image(kernel, self._cache) for name, kernel in kernels.items()}
@@ -133,18 +133,6 @@ def _reached(state: State, captured: Iterable[Captures]) -> tuple[tuple[Config, 
     }
     used |= {e.base.name for e in checked.endpoints if isinstance(e.base, ConfigSource)}
     return tuple(c for c in checked.configs if c.name in used), checked.endpoints
-
-
-def _graphs(graphs: Mapping[str, Graph], name: str) -> list[Graph]:
-    """The graph `name` and those that it runs, each once."""
-    found: dict[str, Graph] = {}
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current not in found:
-            found[current] = graphs[current]
-            waiting += [n.graph for n in graphs[current].nodes if isinstance(n, CompositionNode)]
-    return list(found.values())
 
 
 def call_graph(state: State, symbol: Symbol, span: Span) -> Graph:

@@ -16,7 +16,6 @@ from dandc.cache import Cache
 from dandc.compiler.check.testplan import Case, Piece
 from dandc.compiler.flow import (
     ArgBinding,
-    CompositionNode,
     ComputeNode,
     FlowType,
     Graph,
@@ -28,6 +27,7 @@ from dandc.compiler.flow import (
     Policies,
     Program,
 )
+from dandc.compiler.flow_walk import reachable
 from dandc.compiler.kir import Kernel
 from dandc.compiling import CompileError, Options, check_file, fingerprint, image_of
 from dandc.files import read_source
@@ -67,7 +67,7 @@ class Suite:
         """The program that has `graph` and everything that it calls."""
         checked = self.checked
         known = {**checked.graphs, **checked.tests.graphs}
-        graphs = {g.name: g for g in _reachable(known, graph)}
+        graphs = {g.name: g for g in reachable(known, graph)}
         nodes = [node for g in graphs.values() for node in g.nodes if isinstance(node, ComputeNode)]
         kernels = {node.kernel: self._image(node.kernel) for node in nodes}
         types = dict(checked.world.table)
@@ -106,18 +106,6 @@ class Suite:
         from dandc.compiler.lower import lower_kernel
 
         return lower_kernel(self.checked.world, piece.kernel, piece.captures, self.checked.root)
-
-
-def _reachable(graphs: dict[str, Graph], name: str) -> Iterator[Graph]:
-    """The graph `name` and those that it runs, each once."""
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current not in seen:
-            seen.add(current)
-            yield graphs[current]
-            waiting += [n.graph for n in graphs[current].nodes if isinstance(n, CompositionNode)]
 
 
 def load_suite(path: Path, cache: Cache, wanted: str = "") -> Suite:
