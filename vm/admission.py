@@ -1,72 +1,136 @@
-"""Admits sandboxes: running ones within the CPUs, their memory limits within a budget.
+"""Admits sandboxes: running ones within the CPUs, their memory limits within a budget, fairly between runs.
 
-First come, first served, so that a big call is not starved by small ones. What can never fit is refused at once
+Every run has a `Share`. A free slot goes to the waiting share that holds the fewest, and among equals to the one that has waited
+longest; within a share first come, first served, so that a big call is not starved by small ones. Requests that are
+not urgent (a few items that may become more) stand behind those of their own run that are. What can never fit is refused at once
 instead of waiting for ever.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import anyio
+from attrs import define, field
+
+from dandc.vm.signal import Signal
 
 
 class TooBigError(Exception):
     """One call alone asks for more than the whole budget."""
 
 
+@define(slots=True, eq=False, repr=False)
+class Ticket:
+    """A request for one slot and `memory` bytes. `wake` is called when it is granted."""
+
+    share: "Share"
+    memory: int
+    urgent: bool
+    wake: Callable[[], None]
+    granted: bool = False
+
+    def hurry(self) -> None:
+        """It has become urgent."""
+        if not self.urgent and not self.granted:
+            self.share.patient.remove(self)
+            self.urgent = True
+            self.share.urgent.append(self)
+            self.share.admission.grant()
+
+    def give_back(self) -> None:
+        """End it, whether it was granted or not."""
+        self.share.admission.end(self)
+
+
 class Admission:
-    """Slots and bytes of one run (or of one machine)."""
+    """The slots and bytes of one run, or of one machine that several runs share."""
 
     def __init__(self, slots: int, memory: int) -> None:
         self._slots = slots
         self._memory = memory
         self._budget = memory
-        self._waiting: deque[tuple[int, anyio.Event]] = deque()
+        self._waiting: deque[Share] = deque()
+
+    def share(self) -> "Share":
+        """The account of one more run."""
+        return Share(self)
+
+    def request(self, ticket: Ticket) -> None:
+        """Grant a ticket now or later; raises `TooBigError` when that can never be."""
+        if ticket.memory > self._budget:
+            raise TooBigError(f"the call may use {ticket.memory} bytes, the budget for all calls is {self._budget}")
+        share = ticket.share
+        (share.urgent if ticket.urgent else share.patient).append(ticket)
+        if share not in self._waiting:
+            self._waiting.append(share)
+        self.grant()
+
+    def end(self, ticket: Ticket) -> None:
+        """Take back what a ticket holds, or its place in the queue."""
+        if ticket.granted:
+            ticket.granted = False
+            ticket.share.held -= 1
+            self._slots += 1
+            self._memory += ticket.memory
+        else:
+            (ticket.share.urgent if ticket.urgent else ticket.share.patient).remove(ticket)
+            if not ticket.share.waits:
+                self._waiting.remove(ticket.share)
+        self.grant()
+
+    def grant(self) -> None:
+        """Hand out what is free. The ticket that is next waits for its memory, and all others wait behind it."""
+        while self._slots > 0 and (ticket := self._next()) is not None and ticket.memory <= self._memory:
+            share = ticket.share
+            (share.urgent if ticket.urgent else share.patient).popleft()
+            share.held += 1
+            self._slots -= 1
+            self._memory -= ticket.memory
+            self._waiting.remove(share)
+            if share.waits:
+                self._waiting.append(share)
+            ticket.granted = True
+            ticket.wake()
+
+    def _next(self) -> Ticket | None:
+        if not self._waiting:
+            return None
+        share = min(self._waiting, key=_held)
+        return share.urgent[0] if share.urgent else share.patient[0]
+
+
+@define(slots=True, eq=False, repr=False)
+class Share:
+    """What one run holds and waits for."""
+
+    admission: Admission
+    held: int = 0
+    urgent: deque[Ticket] = field(factory=deque)
+    patient: deque[Ticket] = field(factory=deque)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a ticket of it waits."""
+        return bool(self.urgent or self.patient)
+
+    def ask(self, memory: int, wake: Callable[[], None], *, urgent: bool = True) -> Ticket:
+        """A ticket, granted already or later; whoever asks gives it back. Raises `TooBigError`."""
+        ticket = Ticket(self, memory, urgent, wake)
+        self.admission.request(ticket)
+        return ticket
 
     @asynccontextmanager
     async def admit(self, memory: int) -> AsyncIterator[None]:
         """Holds one slot and `memory` bytes of the budget; raises `TooBigError` when that can never be."""
-        if memory > self._budget:
-            raise TooBigError(f"the call may use {memory} bytes, the budget for all calls is {self._budget}")
-        await self._take(memory)
+        signal = Signal()
+        ticket = self.ask(memory, signal.ring)
         try:
+            while not ticket.granted:
+                await signal.wait()
             yield
         finally:
-            self._give(memory)
+            ticket.give_back()
 
-    async def _take(self, memory: int) -> None:
-        if not self._waiting and self._fits(memory):
-            self._slots -= 1
-            self._memory -= memory
-            return
-        ticket = (memory, anyio.Event())
-        self._waiting.append(ticket)
-        try:
-            await ticket[1].wait()
-        except BaseException:
-            self._abandon(ticket)
-            raise
 
-    def _abandon(self, ticket: tuple[int, anyio.Event]) -> None:
-        """A cancelled waiter: gives back what it was granted at the last moment, or leaves the queue."""
-        if ticket[1].is_set():
-            self._give(ticket[0])
-        else:
-            self._waiting.remove(ticket)
-            self._wake()
-
-    def _fits(self, memory: int) -> bool:
-        return self._slots > 0 and memory <= self._memory
-
-    def _give(self, memory: int) -> None:
-        self._slots += 1
-        self._memory += memory
-        self._wake()
-
-    def _wake(self) -> None:
-        while self._waiting and self._fits(self._waiting[0][0]):
-            memory, event = self._waiting.popleft()
-            self._slots -= 1
-            self._memory -= memory
-            event.set()
+def _held(share: Share) -> int:
+    return share.held

@@ -1,54 +1,58 @@
-"""Reads what a shard left behind and builds the output sets of a node from it.
+"""Reads what a shard left behind into columns.
 
 The tables were validated by the placement (offsets, order, instance numbers); what they *say* was not, and an image is
 untrusted: outputs that do not exist, a second item where one is due, keys that are no keys, names that are no text
 become faults of the instance that made them. Values stay bytes: whoever reads one decodes and validates it.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import chain
+from operator import eq
+from struct import Struct
 
 from attrs import define, field, frozen
 
 from dandc.compiler.encoding import EncodingError
-from dandc.compiler.flow import FlowType, KernelImage, OutputDecl
+from dandc.compiler.flow import KernelImage, OutputDecl
 from dandc.compiler.keys import decode_key
 from dandc.compiler.types import STR, Type, TypeTable
 from dandc.isolation import ABSENT, FAIL, FINISHED, NOTE, Outcome
 from dandc.lang.spans import Span
-from dandc.vm.items import Buffer, ItemSet, take
-from dandc.vm.shards import Plan
+from dandc.vm.items import Buffer
 
 # Values from here on are views into the shard's output instead of copies: below, a view costs more than it saves.
 _VIEW_FROM = 64 << 10
 _FAIL_TEXT_LIMIT = 64 << 10
 # `state` of an instance that the image did not come to.
 _NOT_RUN = 0
+# Values of one length that lie no farther apart than padding explains are cut in one go.
+_STEP = 16
 
 
 @define(slots=True, eq=False, repr=False)
 class Columns:
-    """Items of one output of one node: keys and names are None where the kernel said none."""
+    """Items of one output of some instances, by instance: keys and names are None where the kernel said none.
 
-    keys: list[bytes | None] = field(factory=list)
-    names: list[str | None] = field(factory=list)
-    values: list[Buffer] = field(factory=list)
-    instances: list[int] = field(factory=list)
+    A whole column that is None stands for nothing but Nones. `instances` is a range where each instance gave one item.
+    """
 
-    def extend(self, other: "Columns") -> None:
-        """Append the items of `other`."""
-        self.keys += other.keys
-        self.names += other.names
-        self.values += other.values
-        self.instances += other.instances
+    keys: Sequence[bytes | None] | None = None
+    names: Sequence[str | None] | None = None
+    values: Sequence[Buffer] = ()
+    instances: Sequence[int] = ()
 
-    def without(self, instances: set[int]) -> "Columns":
+    def without(self, instances: AbstractSet[int]) -> "Columns":
         """The items of all other instances."""
-        kept = [i for i, instance in enumerate(self.instances) if instance not in instances]
+        kept = array("I", (i for i, instance in enumerate(self.instances) if instance not in instances))
+        if len(kept) == len(self.instances):
+            return self
         return Columns(
-            [self.keys[i] for i in kept],
-            [self.names[i] for i in kept],
+            None if self.keys is None else [self.keys[i] for i in kept],
+            None if self.names is None else [self.names[i] for i in kept],
             [self.values[i] for i in kept],
-            [self.instances[i] for i in kept],
+            array("I", map(self.instances.__getitem__, kept)),
         )
 
 
@@ -73,19 +77,26 @@ class ShardOutput:
 
 def read_shard(kernel: KernelImage, result: Outcome, base: int, types: TypeTable) -> ShardOutput:
     """The contents of a result without error. `base` is added to instance numbers."""
-    output = ShardOutput([Columns() for _ in kernel.outputs])
+    output = ShardOutput([])
     states = result.instances.state
-    if states.count(FINISHED) != len(states):
+    complete = states.count(FINISHED) == len(states)
+    if not complete:
         _read_endings(kernel, result, base, output)
-    if not _read_plain(result, base, output):
-        _read_entries(kernel, result, base, output, types)
-    finished = [base + i for i, state in enumerate(states) if state == FINISHED]
+    plain = _read_plain(kernel, result, base)
+    output.columns = _read_entries(kernel, result, base, output, types) if plain is None else plain
+    finished = _finished(states, base)
     for declared, columns in zip(kernel.outputs, output.columns, strict=True):
         _check_counts(declared, columns, finished, output)
     bad = {*output.faults, *output.again}
     if bad:
         output.columns = [columns.without(bad) for columns in output.columns]
     return output
+
+
+def _finished(states: "array[int]", base: int) -> Sequence[int]:
+    if states.count(FINISHED) == len(states):
+        return range(base, base + len(states))
+    return [base + i for i, state in enumerate(states) if state == FINISHED]
 
 
 def _read_endings(kernel: KernelImage, result: Outcome, base: int, output: ShardOutput) -> None:
@@ -124,29 +135,46 @@ def trap_names() -> dict[int, tuple[str, str]]:
     return {number: (code, message) for code, (number, message) in TRAPS.items()}
 
 
-def _read_plain(result: Outcome, base: int, output: ShardOutput) -> bool:
+def _read_plain(kernel: KernelImage, result: Outcome, base: int) -> list[Columns] | None:
     """Read entries of the common sort, without keys, names and notes, all of the first output, in a few C calls."""
     entries = result.entries
     count = len(entries)
     absent = entries.key_length.count(ABSENT) == entries.name_length.count(ABSENT) == count
-    if not absent or not output.columns or entries.output.count(0) != count:
-        return False
-    data, view = result.data, memoryview(result.data)
-    column = output.columns[0]
-    column.keys = [None] * count
-    column.names = [None] * count
-    column.values = [
+    if not absent or not kernel.outputs or entries.output.count(0) != count:
+        return None
+    if entries.instance == array("I", range(count)):
+        instances: Sequence[int] = range(base, base + count)
+    else:
+        instances = array("I", [base + i for i in entries.instance]) if base else entries.instance
+    columns = Columns(None, None, _plain_values(result), instances)
+    return [columns, *(Columns() for _ in kernel.outputs[1:])]
+
+
+def _plain_values(result: Outcome) -> list[Buffer]:
+    """The values of all entries; those of one length at one distance are cut by a single call."""
+    offsets, lengths, data = result.entries.value_offset, result.entries.value_length, result.data
+    count = len(offsets)
+    if count > 1 and lengths[0] < _VIEW_FROM and lengths.count(lengths[0]) == count:
+        length, start, step = lengths[0], offsets[0], offsets[1] - offsets[0]
+        if length <= step <= 2 * _STEP + length and offsets == array("Q", range(start, start + count * step, step)):
+            row = Struct(f"{length}s{step - length}x")
+            whole = memoryview(data)[start : start + (count - 1) * step]
+            last = start + (count - 1) * step
+            return [*chain.from_iterable(row.iter_unpack(whole)), data[last : last + length]]
+    view = memoryview(data)
+    return [
         data[start : start + length] if length < _VIEW_FROM else view[start : start + length]
-        for start, length in zip(entries.value_offset, entries.value_length, strict=True)
+        for start, length in zip(offsets, lengths, strict=True)
     ]
-    column.instances = [base + i for i in entries.instance] if base else list(entries.instance)
-    return True
 
 
-def _read_entries(kernel: KernelImage, result: Outcome, base: int, output: ShardOutput, types: TypeTable) -> None:
+def _read_entries(
+    kernel: KernelImage, result: Outcome, base: int, output: ShardOutput, types: TypeTable
+) -> list[Columns]:
     data = result.data
     view = memoryview(data)
-    columns = output.columns
+    columns: list[tuple[list[bytes | None], list[str | None], list[Buffer], array[int]]]
+    columns = [([], [], [], array("I")) for _ in kernel.outputs]
     checks = [key_check(declared.key, types) for declared in kernel.outputs]
     for key_at, value_at, length, key_length, name_length, instance, number in result.entries:
         number_of_instance = base + instance
@@ -157,7 +185,7 @@ def _read_entries(kernel: KernelImage, result: Outcome, base: int, output: Shard
         name_at = key_at
         if key_length != ABSENT:
             name_at += key_length
-            key = bytes(view[key_at:name_at])
+            key = data[key_at:name_at]
             if not checks[number](key):
                 output.faults[number_of_instance] = _bad_output(kernel.outputs[number], "an item has an invalid key")
         name = None
@@ -165,12 +193,25 @@ def _read_entries(kernel: KernelImage, result: Outcome, base: int, output: Shard
             name = _text(view[name_at : name_at + name_length])
             if name is None:
                 output.faults[number_of_instance] = _bad_output(kernel.outputs[number], "a name is not valid UTF-8")
-        column = columns[number]
-        column.keys.append(key)
-        column.names.append(name)
+        keys, names, values, instances = columns[number]
+        keys.append(key)
+        names.append(name)
         end = value_at + length
-        column.values.append(bytes(view[value_at:end]) if length < _VIEW_FROM else view[value_at:end])
-        column.instances.append(number_of_instance)
+        values.append(data[value_at:end] if length < _VIEW_FROM else view[value_at:end])
+        instances.append(number_of_instance)
+    return [_columns(*column, base) for column in columns]
+
+
+def _columns(
+    keys: list[bytes | None], names: list[str | None], values: list[Buffer], instances: "array[int]", base: int
+) -> Columns:
+    plain = range(base, base + len(instances))
+    return Columns(
+        None if keys.count(None) == len(keys) else keys,
+        None if names.count(None) == len(names) else names,
+        values,
+        plain if instances == array("I", plain) else instances,
+    )
 
 
 def _text(data: memoryview) -> str | None:
@@ -191,9 +232,9 @@ def _bad_output(declared: OutputDecl, what: str) -> InstanceFault:
     return InstanceFault("sandbox.output", f"in the output `{declared.name}` {what}")
 
 
-def _check_counts(declared: OutputDecl, columns: Columns, finished: list[int], output: ShardOutput) -> None:
+def _check_counts(declared: OutputDecl, columns: Columns, finished: Sequence[int], output: ShardOutput) -> None:
     """Hold the number of items an instance against the kind of the output."""
-    if declared.kind == "set" or columns.instances == finished:
+    if declared.kind == "set" or _same(columns.instances, finished):
         return
     counts = dict.fromkeys(finished, 0)
     for instance in columns.instances:
@@ -202,6 +243,10 @@ def _check_counts(declared: OutputDecl, columns: Columns, finished: list[int], o
     for instance, count in counts.items():
         if not least <= count <= 1 and instance not in output.faults:
             output.faults[instance] = _bad_output(declared, f"{count} items stand where {declared.kind} is declared")
+
+
+def _same(some: Sequence[int], others: Sequence[int]) -> bool:
+    return len(some) == len(others) and all(map(eq, some, others))
 
 
 def key_check(key: Type | None, types: TypeTable) -> Callable[[bytes], bool]:
@@ -227,32 +272,3 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def build_set(columns: Columns, plan: Plan, flow: FlowType) -> tuple[ItemSet, int | None]:
-    """The set of one output, in order, with inherited keys and names.
-
-    The second value is an instance whose item should have a key and cannot inherit one, or None.
-    """
-    names = _names(columns, plan)
-    if flow.key is None:
-        return _ordered(ItemSet([None] * len(names), names, columns.values), columns.instances, keyed=False), None
-    keys = [plan.key(i) if key is None else key for key, i in zip(columns.keys, columns.instances, strict=True)]
-    if None in keys:
-        return ItemSet((), (), ()), columns.instances[keys.index(None)]
-    return _ordered(ItemSet(keys, names, columns.values), columns.instances, keyed=True), None
-
-
-def _names(columns: Columns, plan: Plan) -> list[str]:
-    if plan.sharded < 0 or plan.keyed:
-        return [name or "" for name in columns.names]
-    return [plan.name(i) if name is None else name for name, i in zip(columns.names, columns.instances, strict=True)]
-
-
-def _ordered(items: ItemSet, instances: Sequence[int], *, keyed: bool) -> ItemSet:
-    """By (key, instance, emission). Emissions of an instance are in order already, so a stable sort does it."""
-    order = sorted(range(len(instances)), key=instances.__getitem__)
-    if keyed:
-        keys: list[bytes] = [key or b"" for key in items.keys]
-        order.sort(key=keys.__getitem__)
-    return items if order == list(range(len(order))) else take(items, order)

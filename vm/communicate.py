@@ -1,11 +1,12 @@
 """Runs a call of a communication function: decodes arguments, calls the driver, retries, and encodes answers.
 
-A bounded number of workers pulls instances from the batch; a limiter of the run stands in front of all drivers,
+A bounded number of workers pulls instances from the call's feed; a limiter of the run stands in front of all drivers,
 because their own pools grow slow with many waiters. A request is never sent again but by the call's `retry`, and
 then only for failures that are safe to repeat or that `retry ... on` names.
 """
 
 import random
+from array import array
 from collections.abc import Sequence
 
 import anyio
@@ -14,15 +15,15 @@ from attrs import define
 from dandc.compiler.encoding import EncodingError, decode, encode
 from dandc.compiler.flow import CommunicationNode, OutputDecl, ParamDecl, Policies
 from dandc.compiler.keys import decode_key, encode_key
-from dandc.compiler.types import Type, TypeTable
+from dandc.compiler.types import TypeTable
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.drivers import Driver, DriverFailureError, OutputItem
+from dandc.vm.instances import each_instance
 from dandc.vm.items import ItemSet, total_bytes
 from dandc.vm.outcome import Outcome
 from dandc.vm.secrets import UnknownSecretError
-from dandc.vm.shards import Plan
-from dandc.vm.tasks import for_each, off_loop
+from dandc.vm.tasks import off_loop
 
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 5.0
@@ -30,14 +31,12 @@ _BACKOFF_MOST_S = 5.0
 _RETRY_AFTER_MOST_S = 30.0
 
 
-async def run_communication(
-    context: RunContext, node: CommunicationNode, plan: Plan, path: str, key_type: Type | None
-) -> NodeResult:
+async def run_communication(node: CommunicationNode, outcome: Outcome) -> NodeResult:
     """The outputs of all instances; raises `NodeFailedError` for a fault that the call's policy does not take."""
-    outcome = Outcome(context, node, tuple(output.item for output in node.declared), plan, path, key_type)
-    call = _Call(context, node, context.drivers[node.module], plan, outcome)
-    await for_each(plan.count, context.limits.requests, call.instance)
-    return outcome.result()
+    context = outcome.context
+    call = _Call(context, node, context.drivers[node.module], outcome)
+    await each_instance(outcome, context.limits.requests, call.instance)
+    return await outcome.result()
 
 
 @define(slots=True, eq=False, repr=False)
@@ -47,7 +46,6 @@ class _Call:
     context: RunContext
     node: CommunicationNode
     driver: Driver
-    plan: Plan
     outcome: Outcome
 
     async def instance(self, number: int) -> None:
@@ -58,12 +56,12 @@ class _Call:
         except _FaultError as error:
             self.outcome.fail(number, error.code, error.message, attempts=error.attempts)
             return
-        types = self.context.program.types
-        for columns, declared, items in zip(self.outcome.columns, self.node.declared, outputs, strict=True):
-            columns.extend(await off_loop(_weight(items), _encode_items, declared, items, number, types))
+        weight, types = sum(map(_weight, outputs)), self.context.program.types
+        columns = await off_loop(weight, _encode_outputs, self.node.declared, outputs, number, types)
+        self.outcome.add(columns, few=True)
 
     async def _arguments(self, number: int) -> tuple[object, ...]:
-        sets = self.plan.items(number, number + 1)
+        sets, _ = self.outcome.feed.cut(number, number + 1)
         types = self.context.program.types
         return await off_loop(sum(map(total_bytes, sets)), _decode_arguments, self.node.params, sets, types)
 
@@ -151,11 +149,18 @@ def _decode_key(param: ParamDecl, key: bytes | None, types: TypeTable) -> object
     return None if key is None or param.key is None else decode_key(param.key, key, types)
 
 
+def _encode_outputs(
+    declared: Sequence[OutputDecl], outputs: Sequence[Sequence[OutputItem]], number: int, types: TypeTable
+) -> list[Columns]:
+    return [_encode_items(output, items, number, types) for output, items in zip(declared, outputs, strict=True)]
+
+
 def _encode_items(declared: OutputDecl, items: Sequence[OutputItem], number: int, types: TypeTable) -> Columns:
     """The items of one output of instance `number`. Drivers are trusted to give what they declare."""
+    instances = range(number, number + 1) if len(items) == 1 else array("I", (number,)) * len(items)
     return Columns(
-        [None if declared.key is None else encode_key(declared.key, key, types) for key, _, _ in items],
+        None if declared.key is None else [encode_key(declared.key, key, types) for key, _, _ in items],
         [name or None for _, name, _ in items],
         [encode(declared.item, value, types) for _, _, value in items],
-        [number] * len(items),
+        instances,
     )

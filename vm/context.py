@@ -6,16 +6,15 @@ import anyio
 from attrs import define, frozen
 
 from dandc.compiler.encoding import EncodingError
-from dandc.compiler.flow import FlowNode, Program
+from dandc.compiler.flow import Program
 from dandc.compiler.keys import decode_key
 from dandc.compiler.types import Type, TypeTable
-from dandc.vm.admission import Admission
+from dandc.vm.admission import Share
 from dandc.vm.drivers import CallContext, Driver
 from dandc.vm.items import EMPTY, ItemSet
 from dandc.vm.limits import RunLimits
 from dandc.vm.placement import Placement
 from dandc.vm.secrets import SecretBox
-from dandc.vm.shards import Plan
 from dandc.vm.summary import Summary
 
 _ITEM_TEXT_LIMIT = 200
@@ -32,7 +31,7 @@ class RunContext:
     call: CallContext
     secrets: SecretBox
     configs: Mapping[str, bytes]
-    admission: Admission
+    admission: Share
     requests: anyio.CapacityLimiter
     summary: Summary
     costs: dict[str, float]
@@ -46,20 +45,12 @@ class NodeResult:
     failures: ItemSet = EMPTY
 
 
-def absent(node: FlowNode) -> NodeResult:
-    """The result of a node that was skipped."""
-    return NodeResult((EMPTY,) * len(node.outputs))
-
-
-def item_text(plan: Plan, instance: int, key_type: Type | None, types: TypeTable) -> str:
-    """What a person calls the item that an instance works on: its key, else its name, else its number."""
-    key = plan.key(instance)
-    text = plan.name(instance)
+def item_text(key: bytes | None, name: str, key_type: Type | None, types: TypeTable) -> str:
+    """What a person calls an item: its key, else its name; empty if it has neither."""
+    text = name
     if key is not None and key_type is not None:
         try:
             text = str(decode_key(key_type, key, types))
         except EncodingError:
             text = key.hex()
-    if not text and plan.sharded >= 0:
-        text = f"#{instance}"
     return text[:_ITEM_TEXT_LIMIT]

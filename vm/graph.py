@@ -1,10 +1,14 @@
 """Interprets one flow graph: every node runs as soon as its inputs are there.
 
-One task a node (never one an item). A fault that no policy takes cancels every other node of the graph, and with them
+One task a node (never one an item). A set that a call takes item by item (`each`, nothing else sharded) reaches it
+while it is being made (`tracks.py`); every other argument is complete before its node begins. A set is forgotten when its
+last reader has taken it. A fault that no policy takes cancels every other node of the graph, and with them
 their sandboxes and requests, before it is raised. A node whose needed item is absent is skipped, visibly; its
 outputs are absent then, and what follows decides for itself.
 """
 
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 
 import anyio
@@ -31,12 +35,15 @@ from dandc.lang.spans import NOWHERE
 from dandc.vm.collect import Columns
 from dandc.vm.communicate import run_communication
 from dandc.vm.compute import run_compute
-from dandc.vm.context import NodeResult, RunContext, absent
+from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.failures import Fault, NodeFailedError
+from dandc.vm.feed import Feed, Growing, Ready
+from dandc.vm.instances import each_instance
 from dandc.vm.items import EMPTY, ItemSet, single
 from dandc.vm.outcome import Outcome
-from dandc.vm.shards import CardinalityError, Plan, plan_call
-from dandc.vm.tasks import for_each
+from dandc.vm.shards import CardinalityError, plan_call
+from dandc.vm.streams import Streams, streams
+from dandc.vm.tracks import Track
 
 # Runs of a sub-graph in flight: each holds its own intermediate sets.
 _GRAPHS_IN_FLIGHT = 16
@@ -44,9 +51,9 @@ _GRAPHS_IN_FLIGHT = 16
 
 async def run_graph(context: RunContext, graph: Graph, inputs: Sequence[ItemSet], path: str = "") -> list[ItemSet]:
     """The output sets of `graph`, in order of declaration; raises `NodeFailedError`."""
-    run = _GraphRun(context, graph, inputs, path)
+    run = _GraphRun(context, graph, list(inputs), path)
     await run.nodes()
-    outputs = [run.source(output.source) for output in graph.outputs]
+    outputs = [run.take(output.source) for output in graph.outputs]
     for output, items in zip(graph.outputs, outputs, strict=True):
         if output.type.card == "one" and not len(items):
             raise NodeFailedError(_absent(graph, output, path))
@@ -64,17 +71,32 @@ def _absent(graph: Graph, output: GraphOutput, path: str) -> Fault:
 
 @define(slots=True, eq=False, repr=False)
 class _GraphRun:
+    """`sets` holds what nodes gave and readers still need, by node and output; `left` how many readers that are."""
+
     context: RunContext
     graph: Graph
-    inputs: Sequence[ItemSet]
+    inputs: list[ItemSet]
     path: str
-    results: list[NodeResult | None] = field(init=False)
+    streams: Streams = field(init=False)
+    tracks: list[tuple[Track, ...]] = field(init=False)
     done: list[anyio.Event] = field(init=False)
+    left: Counter[Source] = field(init=False)
+    sets: dict[tuple[int, int], ItemSet] = field(factory=dict)
     failure: NodeFailedError | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.results = [None] * len(self.graph.nodes)
+        self.streams = streams(self.graph)
         self.done = [anyio.Event() for _ in self.graph.nodes]
+        self.left = Counter(self.streams.whole)
+        self.tracks = [
+            tuple(self._track(number, output) for output in range(len(node.outputs)))
+            for number, node in enumerate(self.graph.nodes)
+        ]
+
+    def _track(self, number: int, output: int) -> Track:
+        source = NodeSource(number, output)
+        keyed = self.graph.nodes[number].outputs[output].key is not None
+        return Track(keyed, self.left[source] > 0, self.streams.readers[source])
 
     async def nodes(self) -> None:
         """Run all nodes."""
@@ -85,47 +107,74 @@ class _GraphRun:
             raise self.failure
 
     async def _node(self, number: int, scope: anyio.CancelScope) -> None:
-        node = self.graph.nodes[number]
-        for arg in node.args:
-            if isinstance(arg.source, NodeSource):
-                await self.done[arg.source.node].wait()
+        for needed in self.streams.needed[number]:
+            await self.done[needed].wait()
         try:
-            self.results[number] = await self._run_node(node)
+            result = await self._run_node(number)
         except NodeFailedError as error:
             # The first one counts: what fails while it is being cancelled is a consequence.
             self.failure = self.failure or error
             scope.cancel()
             return
+        for output, items in [(-1, result.failures), *enumerate(result.outputs)]:
+            if self.left[NodeSource(number, output)]:
+                self.sets[number, output] = items
         self.done[number].set()
 
-    async def _run_node(self, node: FlowNode) -> NodeResult:
-        try:
-            plan = plan_call(node.args, [self.source(arg.source) for arg in node.args])
-        except CardinalityError as error:
-            raise NodeFailedError(Fault("value.cardinality", str(error), self.path + node.name, node.span)) from None
-        if plan.skipped:
+    async def _run_node(self, number: int) -> NodeResult:
+        node, tracks = self.graph.nodes[number], self.tracks[number]
+        feed = self._feed(number)
+        if feed is None:
             self.context.summary.at(self.path + node.name).skipped += 1
-            return absent(node)
-        key_type = self._key_type(node.args[plan.sharded].source) if plan.sharded >= 0 else None
+            return _nothing(tracks)
         match node:
-            case ComputeNode():
-                return await run_compute(self.context, node, plan, self.path, key_type)
-            case CommunicationNode():
-                return await run_communication(self.context, node, plan, self.path, key_type)
-            case CompositionNode():
-                return await _run_composition(self.context, node, plan, self.path, key_type)
+            case ComputeNode(kernel=kernel):
+                items = tuple(output.item for output in self.context.program.kernels[kernel].outputs)
+                return await run_compute(node, self._outcome(node, items, feed, tracks))
+            case CommunicationNode(declared=declared):
+                items = tuple(output.item for output in declared)
+                return await run_communication(node, self._outcome(node, items, feed, tracks))
+            case CompositionNode(graph=name):
+                items = tuple(output.type.item for output in self.context.program.graphs[name].outputs)
+                return await run_composition(node, self._outcome(node, items, feed, tracks))
             case _:
                 raise AssertionError(f"{node.name} cannot run")
 
-    def source(self, source: Source) -> ItemSet:
-        """The set that a source stands for. Its node has ended."""
+    def _outcome(self, node: FlowNode, items: tuple[Type, ...], feed: Feed, tracks: tuple[Track, ...]) -> Outcome:
+        sharded = next((arg.source for arg in node.args if arg.shard in ("each", "keyed")), None)
+        key_type = None if sharded is None else self._key_type(sharded)
+        return Outcome(self.context, node, items, feed, self.path, key_type, tracks)
+
+    def _feed(self, number: int) -> Feed | None:
+        """The instances of a node; None if it is skipped."""
+        node, fed = self.graph.nodes[number], self.streams.fed[number]
+        sets = [EMPTY if i == fed else self.take(arg.source) for i, arg in enumerate(node.args)]
+        try:
+            plan = plan_call(node.args, sets)
+        except CardinalityError as error:
+            raise NodeFailedError(Fault("value.cardinality", str(error), self.path + node.name, node.span)) from None
+        if fed < 0:
+            return None if plan.skipped else Ready(plan)
+        track = self._fed_track(node.args[fed].source)
+        if plan.skipped:
+            track.leave()
+            return None
+        return Growing(track, fed, plan.params)
+
+    def _fed_track(self, source: Source) -> Track:
+        assert isinstance(source, NodeSource)
+        return self.tracks[source.node][source.output]
+
+    def take(self, source: Source) -> ItemSet:
+        """The set that a source stands for, to one of those who need the whole. Its node has ended."""
         match source:
             case InputSource(index):
-                return self.inputs[index]
+                items = self.inputs[index]
+                if self._last(source):
+                    self.inputs[index] = EMPTY
+                return items
             case NodeSource(node, output):
-                result = self.results[node]
-                assert result is not None
-                return result.failures if output < 0 else result.outputs[output]
+                return self.sets.pop((node, output)) if self._last(source) else self.sets[node, output]
             case ConstSource(value):
                 return single(value)
             case ConfigSource(name):
@@ -136,6 +185,10 @@ class _GraphRun:
             case EmptySource():
                 return EMPTY
         raise AssertionError(source)
+
+    def _last(self, source: Source) -> bool:
+        self.left[source] -= 1
+        return not self.left[source]
 
     def _key_type(self, source: Source) -> Type | None:
         match source:
@@ -150,15 +203,19 @@ class _GraphRun:
         return None
 
 
-async def _run_composition(
-    context: RunContext, node: CompositionNode, plan: Plan, path: str, key_type: Type | None
-) -> NodeResult:
+def _nothing(tracks: tuple[Track, ...]) -> NodeResult:
+    """The result of a node that is skipped."""
+    outputs = tuple(track.end(None) for track in tracks)
+    for track in tracks:
+        track.close()
+    return NodeResult(outputs)
+
+
+async def run_composition(node: CompositionNode, outcome: Outcome) -> NodeResult:
     """Run a graph of its own once an instance."""
-    graph = context.program.graphs[node.graph]
-    outcome = Outcome(context, node, tuple(output.type.item for output in graph.outputs), plan, path, key_type)
-    call = _CompositionCall(context, node, graph, plan, outcome)
-    await for_each(plan.count, _GRAPHS_IN_FLIGHT, call.instance)
-    return outcome.result()
+    call = _CompositionCall(outcome.context, node, outcome.context.program.graphs[node.graph], outcome)
+    await each_instance(outcome, _GRAPHS_IN_FLIGHT, call.instance)
+    return await outcome.result()
 
 
 @define(slots=True, eq=False, repr=False)
@@ -166,7 +223,6 @@ class _CompositionCall:
     context: RunContext
     node: CompositionNode
     graph: Graph
-    plan: Plan
     outcome: Outcome
 
     async def instance(self, number: int) -> None:
@@ -180,14 +236,19 @@ class _CompositionCall:
             message = f"it did not end within {self.node.policies.timeout_ms} ms"
             self.outcome.fail(number, "run.timeout", message)
             return
-        for columns, items in zip(self.outcome.columns, outputs, strict=True):
-            names = [name or None for name in items.names]
-            columns.extend(Columns(list(items.keys), names, list(items.values), [number] * len(items)))
+        self.outcome.add([_columns(items, number) for items in outputs], few=all(len(items) < 2 for items in outputs))
 
     async def _within_time(self, number: int) -> list[ItemSet] | None:
         """The outputs of one run, or None when its time is over."""
-        inputs = self.plan.items(number, number + 1)
+        inputs, _ = self.outcome.feed.cut(number, number + 1)
         timeout_ms = self.node.policies.timeout_ms
         with anyio.move_on_after(timeout_ms / 1000 if timeout_ms else float("inf")):
             return await run_graph(self.context, self.graph, inputs, f"{self.outcome.name}/")
         return None
+
+
+def _columns(items: ItemSet, instance: int) -> Columns:
+    """The items of an output of one run: what it left without a name or key is inherited."""
+    return Columns(
+        items.keys, [name or None for name in items.names], items.values, array("I", [instance]) * len(items)
+    )

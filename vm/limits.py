@@ -16,7 +16,8 @@ class RunLimits:
     """Limits of one run: those of each kernel instance, and what may be in flight at the same time.
 
     `memory` is the budget in bytes for all sandboxes in flight; `request_ms` the time-out of a communication call
-    that has no `timeout` of its own.
+    that has no `timeout` of its own. `undelivered` bounds the bytes that a call may be ahead of those who take its
+    items one by one; what somebody needs as a whole must exist anyway and does not count.
     """
 
     kernel: Limits = field(factory=Limits)
@@ -24,6 +25,7 @@ class RunLimits:
     memory: int = 1 << 30
     requests: int = 64
     request_ms: int = 30_000
+    undelivered: int = 64 << 20
 
 
 def footprint(limits: Limits) -> int:

@@ -101,7 +101,7 @@ def _context(
         call=CallContext(prepared.endpoints, prepared.secrets, program.types),
         secrets=prepared.secrets,
         configs=prepared.configs,
-        admission=Admission(limits.sandboxes, limits.memory),
+        admission=Admission(limits.sandboxes, limits.memory).share(),
         requests=anyio.CapacityLimiter(limits.requests),
         summary=summary,
         costs={},

@@ -7,7 +7,7 @@ checker refuses more.
 
 from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from attrs import frozen
 
@@ -44,6 +44,28 @@ class Plan:
             return ""
         return self.params[self.sharded].names[instance]
 
+    def keys(self, first: int, last: int) -> Sequence[bytes | None] | None:
+        """The inherited keys of the instances `first <= i < last`; None if none has one."""
+        if self.sharded < 0:
+            return None
+        keys = self.params[self.sharded].keys
+        return [keys[start] for start in self.starts[first:last]] if self.keyed else keys[first:last]
+
+    def names(self, first: int, last: int) -> Sequence[str] | None:
+        """The inherited names of the instances `first <= i < last`; None if they are all empty."""
+        return None if self.sharded < 0 or self.keyed else self.params[self.sharded].names[first:last]
+
+    def weights(self) -> Sequence[int]:
+        """How many bytes of values the instances before instance `i` have of their own, for each `i`; empty: none."""
+        if self.sharded < 0:
+            return ()
+        sizes = array("Q", accumulate(map(len, self.params[self.sharded].values), initial=0))
+        return array("Q", map(sizes.__getitem__, self.starts)) if self.keyed else sizes
+
+    def shared(self) -> list[ItemSet]:
+        """The sets that every shard of the call gets whole."""
+        return [items for i, items in enumerate(self.params) if i != self.sharded]
+
     def items(self, first: int, last: int) -> list[ItemSet]:
         """Per parameter, the items that the instances `first <= i < last` see."""
         sets = list(self.params)
@@ -57,13 +79,17 @@ class Plan:
         for items in self.params:
             row.extend((0, len(items)))
         rows = row * (last - first)
-        if self.sharded >= 0:
-            starts = self.starts[first : last + 1]
-            base = starts[0]
-            stride = len(row)
-            rows[2 * self.sharded :: stride] = array("I", [start - base for start in starts[:-1]])
-            counts = [end - start for start, end in pairwise(starts)]
-            rows[2 * self.sharded + 1 :: stride] = array("I", counts)
+        if self.sharded < 0:
+            return rows
+        stride = len(row)
+        if not self.keyed:
+            rows[2 * self.sharded :: stride] = array("I", range(last - first))
+            rows[2 * self.sharded + 1 :: stride] = array("I", (1,)) * (last - first)
+            return rows
+        starts = self.starts[first : last + 1]
+        base = starts[0]
+        rows[2 * self.sharded :: stride] = array("I", [start - base for start in starts[:-1]])
+        rows[2 * self.sharded + 1 :: stride] = array("I", [end - start for start, end in pairwise(starts)])
         return rows
 
 

@@ -26,20 +26,6 @@ async def off_loop(size: int, work: Callable[[*Arguments], T], *arguments: *Argu
     return await anyio.to_thread.run_sync(work, *arguments)
 
 
-async def for_each(count: int, workers: int, call: Callable[[int], Awaitable[None]]) -> None:
-    """Await `call(i)` for every `i` in `0..count`, at most `workers` at a time."""
-    if count == 1:
-        await call(0)
-        return
-    numbers = iter(range(count))
-
-    async def work() -> None:
-        for number in numbers:
-            await call(number)
-
-    await together([work] * min(count, workers))
-
-
 async def together(workers: list[Callable[[], Awaitable[None]]]) -> None:
     """Run the workers side by side; the first `NodeFailedError` cancels the rest and is raised."""
     if len(workers) == 1:

@@ -15,7 +15,7 @@ from dandc.compiler.flow import Config, ConfigSource, ConstSource, Endpoint, End
 from dandc.compiler.types import I64, SECRET, STR, Array, Option
 from dandc.lang.spans import NOWHERE
 from dandc.vm import InputItem, RunError, RunLimits, Secret, run
-from dandc.vm.admission import Admission
+from dandc.vm.admission import Admission, Share
 from dandc.vm.communicate import backoff_s
 from dandc.vm.secrets import SecretBox, UnknownSecretError
 
@@ -150,14 +150,14 @@ def test_admission_is_fair_and_survives_cancellation() -> None:
     """First come first served; a cancelled waiter neither keeps nor loses room."""
     order: list[str] = []
 
-    async def hold(admission: Admission, name: str, memory: int, release: anyio.Event | None = None) -> None:
+    async def hold(admission: Share, name: str, memory: int, release: anyio.Event | None = None) -> None:
         async with admission.admit(memory):
             order.append(name)
             if release is not None:
                 await release.wait()
 
     async def main() -> None:
-        admission, release = Admission(2, 100), anyio.Event()
+        admission, release = Admission(2, 100).share(), anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(hold, admission, "first", 60, release)
             await anyio.wait_all_tasks_blocked()

@@ -1,0 +1,222 @@
+"""The instances of a call as its workers see them: all there from the start, or still arriving.
+
+Workers of every kind of call take ranges of instance numbers from a `Feed`, say when they have done with them, and ask it for
+keys, names and items. Whether the set behind it is complete is the feed's business alone. Under a growing set instance numbers
+are those of arrival; `final` tells at the end which place each has, and results are put in that order then.
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import define, field
+
+from dandc.vm.inputs import block_bytes
+from dandc.vm.items import ItemSet
+from dandc.vm.shards import Plan
+from dandc.vm.signal import Signal
+from dandc.vm.tracks import Track
+
+
+class Feed(Protocol):
+    """What workers of a call ask. `signal` rings when `count` or `ended` change; workers may ring it as well."""
+
+    @property
+    def count(self) -> int:
+        """Instances that are known by now."""
+
+    @property
+    def ended(self) -> bool:
+        """No further instances come."""
+
+    @property
+    def signal(self) -> Signal:
+        """Rings when something changed."""
+
+    @property
+    def inherits(self) -> bool:
+        """Each instance stands for an item or key: failures are named after it."""
+
+    @property
+    def shared_bytes(self) -> int:
+        """What every shard of the call copies."""
+
+    @property
+    def numbered(self) -> bool:
+        """Instance numbers are final already."""
+
+    def final(self) -> "array[int] | None":
+        """The place of each instance in the order of the whole set, once `ended`; None: they stand in order."""
+
+    def key(self, instance: int) -> bytes | None:
+        """The key that outputs of the instance inherit."""
+
+    def name(self, instance: int) -> str:
+        """The name that outputs of the instance inherit."""
+
+    def keys(self, first: int, last: int) -> Sequence[bytes | None] | None:
+        """The keys of a range; None if none has one."""
+
+    def names(self, first: int, last: int) -> Sequence[str] | None:
+        """The names of a range; None if all are empty."""
+
+    def cut(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
+        """The items of a range by parameter, and its instance rows."""
+
+    def weight(self, first: int, last: int) -> int:
+        """The bytes that a range has of its own."""
+
+    def done(self, first: int, last: int) -> None:
+        """The instances of a range have ended, and their items are needed no more."""
+
+    def close(self) -> None:
+        """The call is over, whatever happened."""
+
+
+@define(slots=True, eq=False, repr=False)
+class Ready:
+    """All instances of a plan."""
+
+    plan: Plan
+    signal: Signal = field(factory=Signal)
+    _weights: Sequence[int] | None = None
+
+    ended = True
+    numbered = True
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return self.plan.count
+
+    @property
+    def inherits(self) -> bool:
+        """Whether the call is sharded."""
+        return self.plan.sharded >= 0
+
+    @property
+    def shared_bytes(self) -> int:
+        """What every shard of the call copies."""
+        return sum(map(block_bytes, self.plan.shared()))
+
+    def final(self) -> None:
+        """They stand in order."""
+
+    def key(self, instance: int) -> bytes | None:
+        """The key that outputs of the instance inherit."""
+        return self.plan.key(instance)
+
+    def name(self, instance: int) -> str:
+        """The name that outputs of the instance inherit."""
+        return self.plan.name(instance)
+
+    def keys(self, first: int, last: int) -> Sequence[bytes | None] | None:
+        """The keys of a range."""
+        return self.plan.keys(first, last)
+
+    def names(self, first: int, last: int) -> Sequence[str] | None:
+        """The names of a range."""
+        return self.plan.names(first, last)
+
+    def cut(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
+        """The items of a range by parameter, and its instance rows."""
+        return self.plan.items(first, last), self.plan.rows(first, last)
+
+    def weight(self, first: int, last: int) -> int:
+        """The bytes that a range has of its own."""
+        if self._weights is None:
+            self._weights = self.plan.weights()
+        return self._weights[last] - self._weights[first] if self._weights else 0
+
+    def done(self, first: int, last: int) -> None:
+        """The whole set stays until the call is over."""
+
+    def close(self) -> None:
+        """Nothing is held elsewhere."""
+
+
+@define(slots=True, eq=False, repr=False)
+class Growing:
+    """One instance for every item of a track, in the order of arrival; the other parameters are complete."""
+
+    track: Track
+    parameter: int
+    params: tuple[ItemSet, ...]
+    signal: Signal = field(factory=Signal)
+    _left: list[int] = field(factory=list)
+
+    inherits = True
+    numbered = False
+
+    def __attrs_post_init__(self) -> None:
+        self.track.listeners.append(self.signal)
+        self.track.ready += 1
+        self.track.drained.ring()
+
+    @property
+    def count(self) -> int:
+        """Items that have arrived."""
+        self.track.seal()
+        return self.track.count
+
+    @property
+    def ended(self) -> bool:
+        """Whether the producer has."""
+        return self.track.ended
+
+    @property
+    def shared_bytes(self) -> int:
+        """What every shard of the call copies."""
+        return sum(block_bytes(items) for i, items in enumerate(self.params) if i != self.parameter)
+
+    def final(self) -> "array[int] | None":
+        """The places of the items in the producer's order."""
+        return self.track.places
+
+    def key(self, instance: int) -> bytes | None:
+        """The item's key."""
+        return self._slice(instance, instance + 1).keys[0]
+
+    def name(self, instance: int) -> str:
+        """The item's name."""
+        return self._slice(instance, instance + 1).names[0]
+
+    def keys(self, first: int, last: int) -> Sequence[bytes | None] | None:
+        """The keys of a range."""
+        return self._slice(first, last).keys if self.track.keyed else None
+
+    def names(self, first: int, last: int) -> Sequence[str] | None:
+        """The names of a range."""
+        if all(batch.names is None for batch, _, _ in self.track.pieces(first, last)):
+            return None
+        return self._slice(first, last).names
+
+    def cut(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
+        """The items of a range by parameter, and its instance rows."""
+        params = list(self.params)
+        params[self.parameter] = self._slice(first, last)
+        count = last - first
+        part = Plan(tuple(params), self.parameter, False, range(count + 1), count)
+        return params, part.rows(0, count)
+
+    def _slice(self, first: int, last: int) -> ItemSet:
+        return self.track.slice(first, last)
+
+    def weight(self, first: int, last: int) -> int:
+        """The bytes that a range has of its own, about: batches are taken for even."""
+        return sum(batch.size * (end - start) // batch.count for batch, start, end in self.track.pieces(first, last))
+
+    def done(self, first: int, last: int) -> None:
+        """Let go of batches whose items have all been worked on."""
+        track, left = self.track, self._left
+        left.extend(batch.count for batch in track.batches[len(left) :])
+        number = track.number_at(first)
+        for batch, start, end in track.pieces(first, last):
+            left[number] -= end - start
+            if not left[number]:
+                track.done(batch)
+            number += 1
+
+    def close(self) -> None:
+        """Hear no more of the producer."""
+        self.track.listeners.remove(self.signal)

@@ -1,0 +1,136 @@
+"""How many instances of one call share a sandbox: sized by what an instance was measured to cost.
+
+Ranges are cut at the last moment, when a sandbox is free: under a growing set, items gather while all sandboxes are busy, and
+nothing waits while one is idle. Must never pack across calls.
+"""
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from dandc.compiler.flow import KernelImage
+from dandc.vm.feed import Feed
+
+TARGET_US = 2_000.0
+# What a shard costs before its first instance: about a fork, and the copy of what all instances share.
+_FORK_US = 150.0
+_COPIED_PER_US = 2_000
+# A shard runs at least this many times as long as it takes to get going.
+_WORTH = 5
+_MAX_PACK = 1 << 12
+_MAX_PACK_BYTES = 8 << 20
+# A packed shard that takes this many times longer than expected is stopped and bisected, long before the limit of
+# its instances: or one endless loop would cost its whole time-out at every halving.
+_PATIENCE = 20
+_LEAST_PATIENCE_MS = 100.0
+
+
+@define(slots=True, eq=False, repr=False)
+class Packer:
+    """Hands out ranges of instances. `costs` are microseconds an instance by kernel, shared by the calls of a run.
+
+    `running` counts ranges that are out, `most` bounds the instances of a range.
+    """
+
+    costs: dict[str, float]
+    kernel: KernelImage
+    feed: Feed
+    next_first: int = 0
+    most: int = _MAX_PACK
+    running: int = 0
+    again: list[tuple[int, int]] = field(factory=list)
+    overhead_us: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.overhead_us = _FORK_US + self.feed.shared_bytes / _COPIED_PER_US
+
+    @property
+    def target_us(self) -> float:
+        """How long a shard of this call should take."""
+        return max(TARGET_US, _WORTH * self.overhead_us)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether instances are there to be run."""
+        return bool(self.again) or self.next_first < self.feed.count
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left, and nothing can come back in halves."""
+        return not self.waiting and not self.running and self.feed.ended
+
+    def urgent(self) -> bool:
+        """Whether what waits is worth a sandbox now, even if it takes one from others."""
+        if self.again or self.feed.ended:
+            return True
+        cost = self.costs.get(self.kernel.name)
+        count = self.feed.count - self.next_first
+        if cost is None or count >= self.most or count * cost >= _WORTH * self.overhead_us:
+            return count > 0
+        return self.feed.weight(self.next_first, self.feed.count) >= _MAX_PACK_BYTES
+
+    def take(self) -> tuple[int, int] | None:
+        """The next range to run, one that must run again before a new one; None when nothing waits."""
+        if not self.waiting:
+            return None
+        self.running += 1
+        if self.again:
+            return self.again.pop()
+        first = self.next_first
+        self.next_first = min(self.feed.count, first + self._size(first))
+        return first, self.next_first
+
+    def ended(self) -> None:
+        """A range that was taken has ended, and what must run again is known."""
+        self.running -= 1
+        self.feed.signal.ring()
+
+    def _size(self, first: int) -> int:
+        cost = self.costs.get(self.kernel.name)
+        if cost is None:
+            return 1
+        size = max(1, min(self.most, int(self.target_us / max(cost, 0.01))))
+        last = min(self.feed.count, first + size)
+        # Values are bounded as well; halving finds a fitting size in a few steps.
+        while last - first > 1 and self.feed.weight(first, last) > _MAX_PACK_BYTES:
+            last = first + (last - first) // 2
+        return last - first
+
+    def split(self, first: int, last: int) -> None:
+        """Run the halves of a range again; a range of one as it is."""
+        middle = (first + last) // 2
+        self.again.extend(part for part in ((middle, last), (first, middle)) if part[0] < part[1])
+
+    def run_again(self, instances: Sequence[int]) -> None:
+        """Run instances again that found no room in their shard, in smaller shards from now on."""
+        if not instances:
+            return
+        self.most = max(1, min(self.most, len(instances)) // 2)
+        start = 0
+        for end in range(1, len(instances) + 1):
+            if end == len(instances) or instances[end] != instances[end - 1] + 1:
+                self.split(instances[start], instances[end - 1] + 1)
+                start = end
+
+    def measured(self, instances: int, taken_us: float) -> None:
+        """Learn from a shard: half of the estimate is the newest measurement."""
+        # Overheads vary; what is left of a shard without them is never taken for nothing.
+        cost = max(taken_us - self.overhead_us, taken_us / 50) / instances
+        known = self.costs.get(self.kernel.name)
+        self.costs[self.kernel.name] = cost if known is None else (known + cost) / 2
+
+    def underestimated(self, instances: int, taken_us: float) -> None:
+        """Learn from a shard that was stopped: an instance costs at least its part of the time."""
+        self.costs[self.kernel.name] = max(self.costs.get(self.kernel.name, 0.0), taken_us / instances)
+
+    def patience_ms(self, instances: int) -> float:
+        """How long a packed shard may take before it is bisected."""
+        patience = _LEAST_PATIENCE_MS
+        # By doubling, so that the limits of most shards are the same ones.
+        while patience < _PATIENCE * self.expected_us(instances) / 1000:
+            patience *= 2
+        return patience
+
+    def expected_us(self, instances: int) -> float:
+        """What so many instances are expected to take; 0 while nothing is known."""
+        return instances * self.costs.get(self.kernel.name, 0.0)
