@@ -20,7 +20,7 @@ from dandc.vm.inputs import block_bytes, build_block
 from dandc.vm.limits import footprint
 from dandc.vm.outcome import Outcome
 from dandc.vm.packing import TARGET_US, Packer
-from dandc.vm.placement import Placement
+from dandc.vm.placement import Metered, Placement
 from dandc.vm.tasks import off_loop, together
 
 _NOBODYS_FAULT = ("host.", "image.", "sandbox.unavailable")
@@ -50,6 +50,7 @@ class _Call:
     outcome: Outcome
     alone: Limits = field(init=False)
     footprint: int = field(init=False)
+    meter: Metered | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.context.limits.kernel
@@ -57,6 +58,7 @@ class _Call:
             limits = evolve(limits, wall_ms=float(self.node.policies.timeout_ms))
         self.alone = limits
         self.footprint = footprint(limits)
+        self.meter = self.placement if isinstance(self.placement, Metered) else None
 
     async def work(self) -> None:
         """Run ranges until there are none."""
@@ -95,12 +97,22 @@ class _Call:
             self._failed_shard(first, last, result)
             return
         output = await off_loop(len(result.data), read_shard, self.kernel, result, first, self.context.program.types)
-        self.packer.measured(last - first, result.wall_us if result.cpu_us is None else result.cpu_us)
+        self._learn(last - first, result)
         for instance, text in output.notes:
             self.outcome.note(instance, text)
         self.outcome.add(output.columns)
         self._take_faults(output.faults)
         self._done(first, last, output.again)
+
+    def _learn(self, instances: int, result: Ended) -> None:
+        """CPU time is better than wall time, which counts what else the machine does, but it is known later."""
+        usage = None if self.meter is None else self.meter.usage(self.kernel)
+        if result.cpu_us is not None:
+            self.packer.measured(instances, result.cpu_us)
+        elif usage is not None and usage.calls:
+            self.packer.metered(usage)
+        else:
+            self.packer.measured(instances, result.wall_us)
 
     def _done(self, first: int, last: int, again: Sequence[int]) -> None:
         """Let go of a range but for the instances that run again."""
