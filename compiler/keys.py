@@ -4,7 +4,7 @@ So sets are sorted, grouped and joined on bytes alone, and nobody but a kernel n
 text is escaped and ended, because its length may not decide the order before its bytes have.
 """
 
-from dandc.compiler.encoding import EncodingError, Value, Variant
+from dandc.compiler.encoding import EncodingError, Value, Variant, encode
 from dandc.compiler.types import (
     BOOL,
     BYTES,
@@ -40,7 +40,7 @@ def encode_key(t: Type, value: Value, types: TypeTable = _NO_TYPES) -> bytes:
 def _part(t: Type, value: Value, types: TypeTable) -> bytes:
     if t == STR or t == BYTES:
         data: bytes = value.encode() if t == STR else value
-        return data.replace(b"\0", b"\0\xff") + b"\0\0"
+        return key_as_part(data)
     if t == BOOL:
         return b"\1" if value else b"\0"
     if is_int(t):
@@ -53,6 +53,18 @@ def _part(t: Type, value: Value, types: TypeTable) -> bytes:
         _check_variant(t, value.index, types, -1)
         return int(value.index).to_bytes(4, "big")
     raise EncodingError(f"`{t}` cannot be a key")
+
+
+def key_as_part(key: bytes) -> bytes:
+    """The key of type str or bytes as a part of a tuple. Keys of all other types are their own parts."""
+    return key.replace(b"\0", b"\0\xff") + b"\0\0"
+
+
+def key_as_value(t: Type, key: bytes, types: TypeTable = _NO_TYPES) -> bytes:
+    """The key as the bytes of an item of type `t`. Raises `EncodingError` for what is no key of that type."""
+    if t == BYTES:
+        return key
+    return encode(t, decode_key(t, key, types), types)
 
 
 def _integer(t: Type, value: int) -> bytes:

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from dandc.vm.inputs import block_bytes
 from dandc.vm.items import ItemSet
-from dandc.vm.shards import Plan
+from dandc.vm.shards import Plan, Sizes, refilled
 from dandc.vm.signal import Signal
 from dandc.vm.tracks import Track
 
@@ -79,7 +79,7 @@ class Ready:
 
     plan: Plan
     signal: Signal = field(factory=Signal)
-    _weights: Sequence[int] | None = None
+    _sizes: Sizes | None = None
 
     ended = True
     numbered = True
@@ -92,7 +92,7 @@ class Ready:
     @property
     def inherits(self) -> bool:
         """Whether the call is sharded."""
-        return self.plan.sharded >= 0
+        return self.plan.sharded
 
     @property
     def shared_bytes(self) -> int:
@@ -120,13 +120,13 @@ class Ready:
 
     def cut(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
         """The items of a range by parameter, and its instance rows."""
-        return self.plan.items(first, last), self.plan.rows(first, last)
+        return self.plan.shard(first, last)
 
     def weight(self, first: int, last: int) -> int:
         """The bytes that a range has of its own."""
-        if self._weights is None:
-            self._weights = self.plan.weights()
-        return self._weights[last] - self._weights[first] if self._weights else 0
+        if self._sizes is None:
+            self._sizes = self.plan.sizes()
+        return self._sizes.between(first, last)
 
     def done(self, first: int, last: int) -> None:
         """The whole set stays until the call is over."""
@@ -141,7 +141,7 @@ class Growing:
 
     track: Track
     parameter: int
-    params: tuple[ItemSet, ...]
+    plan: Plan
     signal: Signal = field(factory=Signal)
     _left: list[int] = field(factory=list)
 
@@ -167,7 +167,7 @@ class Growing:
     @property
     def shared_bytes(self) -> int:
         """What every shard of the call copies."""
-        return sum(block_bytes(items) for i, items in enumerate(self.params) if i != self.parameter)
+        return sum(map(block_bytes, self.plan.shared()))
 
     def final(self) -> "array[int] | None":
         """The places of the items in the producer's order."""
@@ -193,11 +193,7 @@ class Growing:
 
     def cut(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
         """The items of a range by parameter, and its instance rows."""
-        params = list(self.params)
-        params[self.parameter] = self._slice(first, last)
-        count = last - first
-        part = Plan(tuple(params), self.parameter, False, range(count + 1), count)
-        return params, part.rows(0, count)
+        return refilled(self.plan, self.parameter, self._slice(first, last)).shard(0, last - first)
 
     def _slice(self, first: int, last: int) -> ItemSet:
         return self.track.slice(first, last)

@@ -26,6 +26,7 @@ from dandc.compiler.flow import (
     Graph,
     GraphOutput,
     InputSource,
+    KeySource,
     NodeSource,
     Source,
 )
@@ -39,8 +40,9 @@ from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.feed import Feed, Growing, Ready
 from dandc.vm.instances import each_instance
 from dandc.vm.items import EMPTY, ItemSet, single
+from dandc.vm.keytypes import KeyTypes
 from dandc.vm.outcome import Outcome
-from dandc.vm.shards import CardinalityError, plan_call
+from dandc.vm.plans import planned
 from dandc.vm.streams import Streams, streams
 from dandc.vm.tracks import Track
 
@@ -82,6 +84,7 @@ class _GraphRun:
     streams: Streams = field(init=False)
     tracks: list[tuple[Track, ...]] = field(init=False)
     done: list[anyio.Event] = field(init=False)
+    keys: KeyTypes = field(init=False)
     left: Counter[Source] = field(init=False)
     sets: dict[tuple[int, int], ItemSet] = field(factory=dict)
     failure: NodeFailedError | None = None
@@ -89,6 +92,7 @@ class _GraphRun:
     def __attrs_post_init__(self) -> None:
         self.streams = streams(self.graph)
         self.done = [anyio.Event() for _ in self.graph.nodes]
+        self.keys = KeyTypes(self.graph)
         self.left = Counter(self.streams.whole)
         self.tracks = [
             tuple(self._track(number, output) for output in range(len(node.outputs)))
@@ -125,9 +129,8 @@ class _GraphRun:
 
     async def _run_node(self, number: int) -> NodeResult:
         node, tracks = self.graph.nodes[number], self.tracks[number]
-        feed = self._feed(number)
+        feed = await self._feed(number)
         if feed is None:
-            self.context.summary.at(self.path + node.name).skipped += 1
             return _nothing(tracks)
         match node:
             case ComputeNode(kernel=kernel):
@@ -143,25 +146,20 @@ class _GraphRun:
                 raise AssertionError(f"{node.name} cannot run")
 
     def _outcome(self, node: FlowNode, items: tuple[Type, ...], feed: Feed, tracks: tuple[Track, ...]) -> Outcome:
-        sharded = next((arg.source for arg in node.args if arg.shard in ("each", "keyed")), None)
-        key_type = None if sharded is None else self._key_type(sharded)
-        return Outcome(self.context, node, items, feed, self.path, key_type, tracks)
+        return Outcome(self.context, node, items, feed, self.path, self.keys.of_node(node), tracks)
 
-    def _feed(self, number: int) -> Feed | None:
+    async def _feed(self, number: int) -> Feed | None:
         """The instances of a node; None if it is skipped."""
         node, fed = self.graph.nodes[number], self.streams.fed[number]
         sets = [EMPTY if i == fed else self.take(arg.source) for i, arg in enumerate(node.args)]
-        try:
-            plan = plan_call(node.args, sets)
-        except CardinalityError as error:
-            raise NodeFailedError(Fault("value.cardinality", str(error), self.path + node.name, node.span)) from None
+        plan = await planned(self.context, node, sets, self.keys, self.path)
         if fed < 0:
             return None if plan.skipped else Ready(plan)
         track = self._fed_track(node.args[fed].source)
         if plan.skipped:
             track.leave()
             return None
-        return Growing(track, fed, plan.params)
+        return Growing(track, fed, plan)
 
     def _fed_track(self, source: Source) -> Track:
         assert isinstance(source, NodeSource)
@@ -184,25 +182,13 @@ class _GraphRun:
             case EndpointSource(name):
                 url = self.context.call.endpoints[name].url
                 return single(encode(STR, url, self.context.program.types))
-            case EmptySource():
+            case EmptySource() | KeySource():
                 return EMPTY
         raise AssertionError(source)
 
     def _last(self, source: Source) -> bool:
         self.left[source] -= 1
         return not self.left[source]
-
-    def _key_type(self, source: Source) -> Type | None:
-        match source:
-            case InputSource(index):
-                return self.graph.inputs[index].type.key
-            case NodeSource(node, output) if output >= 0:
-                return self.graph.nodes[node].outputs[output].key
-            case NodeSource(node, _):
-                failed = self.graph.nodes[node]
-                sharded = next((arg for arg in failed.args if arg.shard in ("each", "keyed")), None)
-                return None if sharded is None else self._key_type(sharded.source)
-        return None
 
 
 def _nothing(tracks: tuple[Track, ...]) -> NodeResult:

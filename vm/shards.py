@@ -1,113 +1,256 @@
-"""Which items each instance of a call sees: sharding and cardinality, without running anything.
+"""Which items each instance of a call sees: sharding, joins and cardinality, without running anything.
 
 A `Plan` says how many instances a call has and gives the items of any range of them, so that a shard of a call copies
-its own items only and a fan-out of n items costs O(n). At most one parameter is sharded in a call: the
-checker refuses more.
+its own items only, each once. Planning costs time linear in items and in what joins by key give; a crossing costs
+nothing but its factors, because which pair an instance is follows from its number. How chains of joins become picks
+stands in `joins.py`, how the machine cuts the groups of `anyEach` and `anyKeyed` in `grouping.py`.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from dandc.compiler.flow import ArgBinding
-from dandc.vm.items import ItemSet
+from dandc.vm.items import Buffer, ItemSet
+
+# Group number of an instance that sees nothing of a set.
+NOTHING = -1
 
 
-class CardinalityError(Exception):
+class PlanError(Exception):
+    """A call that cannot be planned; `code` is that of the failure."""
+
+    code = "value.encoding"
+
+
+class CardinalityError(PlanError):
     """A set has more items than its declared type allows: only bytes from outside can do that."""
+
+    code = "value.cardinality"
+
+
+@frozen(slots=True, eq=False, repr=False)
+class Pick:
+    """Which items of one set the instances see: instance i sees group `groups[i // every % len(groups)]`.
+
+    Group g holds the items from `starts[g]` to `starts[g + 1]`; group `NOTHING` none.
+    """
+
+    starts: Sequence[int]
+    groups: Sequence[int]
+    every: int = 1
+
+    def numbers(self, first: int, last: int) -> Sequence[int]:
+        """The groups of the instances `first <= i < last`."""
+        count = len(self.groups)
+        if self.every > 1:
+            return self._runs(first, last)
+        start, wanted = first % count, last - first
+        if start + wanted <= count:
+            return self.groups[start : start + wanted]
+        front = array("q", self.groups[start:])
+        around = array("q", self.groups) * ((wanted - len(front)) // count)
+        return front + around + array("q", self.groups[: (wanted - len(front)) % count])
+
+    def _runs(self, first: int, last: int) -> Sequence[int]:
+        numbers = array("q")
+        while first < last:
+            end = min(last, first - first % self.every + self.every)
+            group = self.groups[first // self.every % len(self.groups)]
+            numbers.extend(array("q", (group,)) * (end - first))
+            first = end
+        return numbers
+
+    def cut(self, items: ItemSet, first: int, last: int) -> "Cut":
+        """What the instances `first <= i < last` see of `items`."""
+        numbers = self.numbers(first, last)
+        starts = self.starts
+        if isinstance(numbers, range):
+            base = starts[numbers[0]]
+            bounds = starts[numbers[0] : numbers[-1] + 2]
+            counts = [end - start for start, end in pairwise(bounds)]
+            return Cut(items.slice(base, bounds[-1]), [start - base for start in bounds[:-1]], counts)
+        ranges = _ranges(numbers)
+        offsets, sizes, at = {NOTHING: 0}, {NOTHING: 0}, 0
+        for low, high in ranges:
+            for group in range(low, high):
+                offsets[group] = at
+                sizes[group] = starts[group + 1] - starts[group]
+                at += sizes[group]
+        part = _pieces(items, [(starts[low], starts[high]) for low, high in ranges])
+        return Cut(part, [offsets[n] for n in numbers], [sizes[n] for n in numbers])
+
+
+@frozen(slots=True, eq=False, repr=False)
+class Cut:
+    """The items of a set that a range of instances sees, and for each instance where its own start and how many."""
+
+    items: ItemSet
+    starts: Sequence[int]
+    counts: Sequence[int]
+
+
+def _ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """The groups in `numbers`, each once and in order, as ranges."""
+    groups = sorted(set(numbers) - {NOTHING})
+    if groups and groups[-1] - groups[0] + 1 == len(groups):
+        return [(groups[0], groups[-1] + 1)]
+    breaks = [i for i in range(1, len(groups)) if groups[i] != groups[i - 1] + 1]
+    bounds = [0, *breaks, len(groups)]
+    return [(groups[low], groups[high - 1] + 1) for low, high in pairwise(bounds) if low < high]
+
+
+def _pieces(items: ItemSet, ranges: Sequence[tuple[int, int]]) -> ItemSet:
+    if len(ranges) == 1:
+        return items.slice(*ranges[0])
+    keys: list[bytes | None] = []
+    names: list[str] = []
+    values: list[Buffer] = []
+    for start, end in ranges:
+        keys += items.keys[start:end]
+        names += items.names[start:end]
+        values += items.values[start:end]
+    return ItemSet(keys, names, values)
+
+
+@frozen(slots=True, eq=False, repr=False)
+class KeyPart:
+    """A part of the instances' keys: instance i has `keys[i // every % len(keys)]`."""
+
+    keys: Sequence[bytes | None]
+    every: int = 1
+
+    def at(self, instance: int) -> bytes | None:
+        """The part of one instance's key."""
+        return self.keys[instance // self.every % len(self.keys)]
 
 
 @frozen(slots=True, eq=False, repr=False)
 class Plan:
     """The instances of one call. `count` 0 with `skipped` set: an item that the call needs is absent.
 
-    `sharded` is the number of the parameter under `each` or `keyed`, -1 without one. `starts` holds for it where each
-    instance's items start, and the end.
+    `picks[p]` says which items of parameter p an instance sees, None all of them. `keys` are the parts of the key of
+    each instance; none where there is no key. Names are inherited from parameter `named`, -1 from none. The parameters in
+    `key_params` take the key itself, encoded by `key_value`. `unmatched` counts, by parameter, the keys that some join
+    found no partner for. `any_mode`: the machine has chosen the groups.
     """
 
     params: tuple[ItemSet, ...]
-    sharded: int
-    keyed: bool
-    starts: Sequence[int]
+    picks: tuple[Pick | None, ...]
     count: int
+    keys: tuple[KeyPart, ...] = ()
+    named: int = -1
+    key_params: tuple[int, ...] = ()
+    key_value: Callable[[bytes], bytes] = bytes
     skipped: bool = False
+    unmatched: Mapping[int, int] = field(factory=dict)
+    any_mode: bool = False
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the call runs for parts of a set; else it is one instance."""
+        return any(self.picks)
 
     def key(self, instance: int) -> bytes | None:
         """The key that outputs of `instance` inherit, or None."""
-        return self.params[self.sharded].keys[self.starts[instance]] if self.sharded >= 0 else None
+        if len(self.keys) == 1:
+            return self.keys[0].at(instance)
+        return b"".join(part.at(instance) or b"" for part in self.keys) if self.keys else None
 
     def name(self, instance: int) -> str:
-        """The name that outputs of `instance` inherit; under `keyed` and without sharding none."""
-        if self.sharded < 0 or self.keyed:
-            return ""
-        return self.params[self.sharded].names[instance]
-
-    def keys(self, first: int, last: int) -> Sequence[bytes | None] | None:
-        """The inherited keys of the instances `first <= i < last`; None if none has one."""
-        if self.sharded < 0:
-            return None
-        keys = self.params[self.sharded].keys
-        return [keys[start] for start in self.starts[first:last]] if self.keyed else keys[first:last]
-
-    def names(self, first: int, last: int) -> Sequence[str] | None:
-        """The inherited names of the instances `first <= i < last`; None if they are all empty."""
-        return None if self.sharded < 0 or self.keyed else self.params[self.sharded].names[first:last]
-
-    def weights(self) -> Sequence[int]:
-        """How many bytes of values the instances before instance `i` have of their own, for each `i`; empty: none."""
-        if self.sharded < 0:
-            return ()
-        sizes = array("Q", accumulate(map(len, self.params[self.sharded].values), initial=0))
-        return array("Q", map(sizes.__getitem__, self.starts)) if self.keyed else sizes
-
-    def shared(self) -> list[ItemSet]:
-        """The sets that every shard of the call gets whole."""
-        return [items for i, items in enumerate(self.params) if i != self.sharded]
+        """The name that outputs of `instance` inherit: of the item of a single `each`, else none."""
+        return self.params[self.named].names[instance] if self.named >= 0 else ""
 
     def items(self, first: int, last: int) -> list[ItemSet]:
-        """Per parameter, the items that the instances `first <= i < last` see."""
-        sets = list(self.params)
-        if self.sharded >= 0:
-            sets[self.sharded] = sets[self.sharded].slice(self.starts[first], self.starts[last])
-        return sets
+        """Per parameter, the items that the instances `first <= i < last` see, each once."""
+        return [cut if isinstance(cut, ItemSet) else cut.items for cut in self._cuts(first, last)]
 
-    def rows(self, first: int, last: int) -> "array[int]":
-        """The instance rows (`docs/image.md`) of `first <= i < last`, relative to `items(first, last)`."""
-        row = array("I")
-        for items in self.params:
-            row.extend((0, len(items)))
-        rows = row * (last - first)
-        if self.sharded < 0:
-            return rows
-        stride = len(row)
-        if not self.keyed:
-            rows[2 * self.sharded :: stride] = array("I", range(last - first))
-            rows[2 * self.sharded + 1 :: stride] = array("I", (1,)) * (last - first)
-            return rows
-        starts = self.starts[first : last + 1]
-        base = starts[0]
-        rows[2 * self.sharded :: stride] = array("I", [start - base for start in starts[:-1]])
-        rows[2 * self.sharded + 1 :: stride] = array("I", [end - start for start, end in pairwise(starts)])
-        return rows
+    def shard(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
+        """The items of `first <= i < last` and the instance rows (`docs/image.md`) that refer to them."""
+        cuts = self._cuts(first, last)
+        stride = 2 * len(cuts)
+        rows = array("I", bytes(4 * stride)) * (last - first)
+        for number, cut in enumerate(cuts):
+            if isinstance(cut, ItemSet):
+                rows[2 * number + 1 :: stride] = array("I", (len(cut),)) * (last - first)
+            else:
+                rows[2 * number :: stride] = array("I", cut.starts)
+                rows[2 * number + 1 :: stride] = array("I", cut.counts)
+        return [cut if isinstance(cut, ItemSet) else cut.items for cut in cuts], rows
+
+    def _cuts(self, first: int, last: int) -> list[Cut | ItemSet]:
+        """Per parameter its part, or the whole set where every instance sees that."""
+        cuts: list[Cut | ItemSet] = [
+            items if pick is None else pick.cut(items, first, last)
+            for items, pick in zip(self.params, self.picks, strict=True)
+        ]
+        if self.key_params:
+            count = last - first
+            values = [self.key_value(self.key(i) or b"") for i in range(first, last)]
+            own = ItemSet([None] * count, [""] * count, values)
+            for number in self.key_params:
+                cuts[number] = Cut(own, range(count), [1] * count)
+        return cuts
+
+    def shared(self) -> list[ItemSet]:
+        """The sets that every instance sees whole."""
+        return [items for items, pick in zip(self.params, self.picks, strict=True) if pick is None]
+
+    def sizes(self) -> "Sizes":
+        """How many bytes of its own a range of instances has."""
+        picked = [(items, pick) for items, pick in zip(self.params, self.picks, strict=True) if pick is not None]
+        return Sizes([(pick, array("q", accumulate(map(len, items.values), initial=0))) for items, pick in picked])
 
 
-def plan_call(args: Sequence[ArgBinding], sets: Sequence[ItemSet]) -> Plan:
-    """The plan of a call whose parameters are bound by `args` to `sets`; raises `CardinalityError`."""
-    sharded = next((i for i, arg in enumerate(args) if arg.shard in ("each", "keyed")), -1)
-    if any(_absent(arg, items) for arg, items in zip(args, sets, strict=True)):
-        return Plan(tuple(sets), sharded, False, (0,), 0, skipped=True)
-    if sharded < 0:
-        return Plan(tuple(sets), -1, False, (0, 1), 1)
-    keyed = args[sharded].shard == "keyed"
-    items = sets[sharded]
-    starts: Sequence[int] = _group_starts(items) if keyed else range(len(items) + 1)
-    return Plan(tuple(sets), sharded, keyed, starts, len(starts) - 1)
+@frozen(slots=True, eq=False, repr=False)
+class Sizes:
+    """The picks of a plan, each with the running sum of the sizes of its set's values."""
+
+    picked: Sequence[tuple[Pick, "array[int]"]]
+
+    @property
+    def total(self) -> int:
+        """The bytes of all values together, each item once."""
+        return sum(ends[-1] for _, ends in self.picked)
+
+    def between(self, first: int, last: int) -> int:
+        """The bytes of the values that the instances `first <= i < last` see, each item once."""
+        total = 0
+        for pick, ends in self.picked:
+            numbers = pick.numbers(first, last)
+            ranges = [(numbers[0], numbers[-1] + 1)] if isinstance(numbers, range) else _ranges(numbers)
+            total += sum(ends[pick.starts[high]] - ends[pick.starts[low]] for low, high in ranges)
+        return total
 
 
-def _absent(arg: ArgBinding, items: ItemSet) -> bool:
-    """Whether the call is skipped because this one-item argument has no item."""
+def plan_each(params: Sequence[ItemSet], number: int) -> Plan:
+    """The plan of a call with parameter `number` under `each`; the others are whole."""
+    items = params[number]
+    pick = Pick(range(len(items) + 1), range(len(items)))
+    picks = tuple(pick if i == number else None for i in range(len(params)))
+    return Plan(tuple(params), picks, len(items), (KeyPart(items.keys),), named=number)
+
+
+def refilled(plan: Plan, number: int, items: ItemSet) -> Plan:
+    """The plan of the same call with parameter `number` under `each` over other items."""
+    params = [items if i == number else whole for i, whole in enumerate(plan.params)]
+    return evolve(plan_each(params, number), key_params=plan.key_params, key_value=plan.key_value)
+
+
+def plan_whole(params: Sequence[ItemSet]) -> Plan:
+    """The plan of a call of one instance."""
+    return Plan(tuple(params), (None,) * len(params), 1)
+
+
+def plan_skipped(params: Sequence[ItemSet]) -> Plan:
+    """The plan of a call that does not run, because an item that it needs is absent."""
+    return Plan(tuple(params), (None,) * len(params), 0, skipped=True)
+
+
+def is_absent(arg: ArgBinding, items: ItemSet) -> bool:
+    """Whether a call is skipped because this one-item argument has no item; raises `CardinalityError`."""
     if arg.shard != "one":
         return False
     if len(items) > 1:
@@ -115,8 +258,10 @@ def _absent(arg: ArgBinding, items: ItemSet) -> bool:
     return not items and not arg.optional
 
 
-def _group_starts(items: ItemSet) -> list[int]:
+def group_starts(items: ItemSet) -> "array[int]":
     """Where each run of equal keys starts in a set sorted by key, and the end."""
     keys = items.keys
-    starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
-    return [*starts, len(keys)]
+    if not keys:
+        return array("q", (0,))
+    starts = [i for i in range(1, len(keys)) if keys[i] != keys[i - 1]]
+    return array("q", (0, *starts, len(keys)))

@@ -1,9 +1,15 @@
 """What happened at each node of a run: how many instances ran, were skipped, failed. And what kernels noted."""
 
+from typing import Any
+
 from attrs import define, field, frozen
 
 # More notes than anybody reads would only cost memory: a fan-out of a million items may note a million times.
 MAX_NOTES = 10_000
+
+
+# Counts as results show them: `{"ran": 3, "skipped": 0, "failed": 1, "unmatched": {"x": 2}}`.
+NodeCounts = dict[str, Any]
 
 
 @define(slots=True, eq=False, repr=False)
@@ -13,10 +19,18 @@ class Counts:
     ran: int = 0
     skipped: int = 0
     failed: int = 0
+    unmatched: dict[str, int] = field(factory=dict)
 
-    def as_dict(self) -> dict[str, int]:
-        """The counts under the names that results show."""
-        return {"ran": self.ran, "skipped": self.skipped, "failed": self.failed}
+    def add_unmatched(self, parameter: str, count: int) -> None:
+        """Count keys of `parameter` that a join found no partner for."""
+        self.unmatched[parameter] = self.unmatched.get(parameter, 0) + count
+
+    def as_dict(self) -> "NodeCounts":
+        """The counts under the names that results show; unmatched keys only where there are any."""
+        counts: NodeCounts = {"ran": self.ran, "skipped": self.skipped, "failed": self.failed}
+        if self.unmatched:
+            counts["unmatched"] = dict(self.unmatched)
+        return counts
 
 
 @frozen(slots=True)
