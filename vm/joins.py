@@ -85,7 +85,7 @@ def _with_keys(plan: Plan, shape: CallShape) -> Plan:
     params = tuple(i for i, arg in enumerate(shape.args) if arg.shard == "key")
     if not params:
         return plan
-    if shape.key is None or (plan.count and not plan.keys):
+    if shape.key is None or (plan.count and not plan.key_parts):
         raise PlanError("a call hands on a key and has none")
     return evolve(plan, key_params=params, key_value=partial(_key_value, shape.key, shape.types))
 
@@ -117,8 +117,7 @@ class Part:
         """The key of every shard; raises `PlanError` where there is none."""
         if not self.keys and self.count:
             raise PlanError("a join by key has a side without keys")
-        columns = [[part.at(i) for i in range(self.count)] if part.every > 1 or len(part.keys) != self.count
-                   else part.keys for part in self.keys]  # fmt: skip
+        columns = [part.between(0, self.count) for part in self.keys]
         if any(None in column for column in columns):
             raise PlanError("a join by key has an item without key")
         return [b"".join(key) for key in zip(*columns, strict=True)]

@@ -126,13 +126,19 @@ class KeyPart:
         """The part of one instance's key."""
         return self.keys[instance // self.every % len(self.keys)]
 
+    def between(self, first: int, last: int) -> Sequence[bytes | None]:
+        """The parts of the keys of a range of instances."""
+        if self.every == 1 and last <= len(self.keys):
+            return self.keys[first:last]
+        return [self.keys[i // self.every % len(self.keys)] for i in range(first, last)]
+
 
 @frozen(slots=True, eq=False, repr=False)
 class Plan:
     """The instances of one call. `count` 0 with `skipped` set: an item that the call needs is absent.
 
-    `picks[p]` says which items of parameter p an instance sees, None all of them. `keys` are the parts of the key of
-    each instance; none where there is no key. Names are inherited from parameter `named`, -1 from none. The parameters in
+    `picks[p]` says which items of parameter p an instance sees, None all of them. `key_parts` are the parts of the key
+    of each instance; none where there is no key. Names are inherited from parameter `named`, -1 from none. The parameters in
     `key_params` take the key itself, encoded by `key_value`. `unmatched` counts, by parameter, the keys that some join
     found no partner for. `any_mode`: the machine has chosen the groups.
     """
@@ -140,7 +146,7 @@ class Plan:
     params: tuple[ItemSet, ...]
     picks: tuple[Pick | None, ...]
     count: int
-    keys: tuple[KeyPart, ...] = ()
+    key_parts: tuple[KeyPart, ...] = ()
     named: int = -1
     key_params: tuple[int, ...] = ()
     key_value: Callable[[bytes], bytes] = bytes
@@ -155,13 +161,24 @@ class Plan:
 
     def key(self, instance: int) -> bytes | None:
         """The key that outputs of `instance` inherit, or None."""
-        if len(self.keys) == 1:
-            return self.keys[0].at(instance)
-        return b"".join(part.at(instance) or b"" for part in self.keys) if self.keys else None
+        if len(self.key_parts) == 1:
+            return self.key_parts[0].at(instance)
+        return b"".join(part.at(instance) or b"" for part in self.key_parts) if self.key_parts else None
 
     def name(self, instance: int) -> str:
         """The name that outputs of `instance` inherit: of the item of a single `each`, else none."""
         return self.params[self.named].names[instance] if self.named >= 0 else ""
+
+    def keys(self, first: int, last: int) -> Sequence[bytes | None] | None:
+        """The keys of the instances `first <= i < last`; None if none has one."""
+        if len(self.key_parts) == 1:
+            return self.key_parts[0].between(first, last)
+        columns = [part.between(first, last) for part in self.key_parts]
+        return [b"".join(key) for key in zip(*columns, strict=True)] if columns else None
+
+    def names(self, first: int, last: int) -> Sequence[str] | None:
+        """The names that outputs of `first <= i < last` inherit; None if they are all empty."""
+        return self.params[self.named].names[first:last] if self.named >= 0 else None
 
     def items(self, first: int, last: int) -> list[ItemSet]:
         """Per parameter, the items that the instances `first <= i < last` see, each once."""
