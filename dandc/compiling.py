@@ -149,9 +149,9 @@ def check_file(path: Path, cache: Cache, *, tests: bool = True) -> "tuple[Loaded
 
 
 def _reachable(checked: "Checked") -> list[str]:
-    from dandc.compiler.flow import ComputeNode
+    from dandc.compiler.flow_walk import called_kernel
 
-    return sorted({n.kernel for g in checked.graphs.values() for n in g.nodes if isinstance(n, ComputeNode)})
+    return sorted({k for g in checked.graphs.values() for n in g.nodes if (k := called_kernel(n)) is not None})
 
 
 def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:

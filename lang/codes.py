@@ -25,7 +25,7 @@ def _family(rows: dict[str, tuple[str, str]]) -> None:
     CODES.update({code: Code(title, text) for code, (title, text) in rows.items()})
 
 
-# R07xx: what a run can end with. 01-13 happen in calls, 20-24 in communication, 30-38 before anything runs.
+# R07xx: what a run can end with. 01-16 happen in calls, 20-24 in communication, 30-38 before anything runs.
 _family(
     {
         "R0701": (
@@ -90,6 +90,21 @@ _family(
             "promised output is absent",
             "An output of the composition is declared as `T`, but the call that should give it was skipped. "
             "Declare it as `optional T`, or make sure that the inputs of that call are there.",
+        ),
+        "R0714": (
+            "too many turns",
+            "A loop did not end within the number of turns that `up to` allows. It ends when a `next` gets nothing; allow more"
+            " turns, or take the failure with `on failure skip`, which gives nothing of what it yielded.",
+        ),
+        "R0715": (
+            "too many failures",
+            "More instances failed than `on failure collect into NAME up to N` takes. The run ends as it does with"
+            " `on failure fail`.",
+        ),
+        "R0716": (
+            "join too large",
+            "A crossing has more than 2,147,483,648 instances, or a join by key follows one of more than 16,777,216. Join by"
+            " key first, or cross fewer items.",
         ),
         "R0720": (
             "communication failed",

@@ -16,6 +16,7 @@ from dandc.compiler.encoding import EncodingError, decode, encode
 from dandc.compiler.flow import CommunicationNode, OutputDecl, ParamDecl, Policies
 from dandc.compiler.keys import decode_key, encode_key
 from dandc.compiler.types import TypeTable
+from dandc.vm.bounds import in_flight
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.drivers import Driver, DriverFailureError, OutputItem
@@ -35,7 +36,7 @@ async def run_communication(node: CommunicationNode, outcome: Outcome) -> NodeRe
     """The outputs of all instances; raises `NodeFailedError` for a fault that the call's policy does not take."""
     context = outcome.context
     call = _Call(context, node, context.drivers[node.module], outcome)
-    await each_instance(outcome, context.limits.requests, call.instance)
+    await each_instance(outcome, in_flight(node.policies, context.limits.requests), call.instance)
     return await outcome.result()
 
 

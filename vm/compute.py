@@ -10,29 +10,32 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 
-from dandc.compiler.flow import ComputeNode, KernelImage
+from dandc.compiler.flow import ComputeNode, KernelImage, ReduceNode
 from dandc.isolation import Limits
 from dandc.isolation import Outcome as Ended
 from dandc.vm.admission import Share, Ticket, TooBigError
+from dandc.vm.bounds import in_flight, kernel_limits
 from dandc.vm.collect import InstanceFault, read_shard
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.inputs import block_bytes, build_block
-from dandc.vm.limits import footprint
 from dandc.vm.outcome import Outcome
 from dandc.vm.packing import TARGET_US, Packer
 from dandc.vm.placement import Metered, Placement
+from dandc.vm.plans import learn_items
 from dandc.vm.tasks import off_loop, together
 
 _NOBODYS_FAULT = ("host.", "image.", "sandbox.unavailable")
 
 
-async def run_compute(node: ComputeNode, outcome: Outcome) -> NodeResult:
+async def run_compute(node: ComputeNode | ReduceNode, outcome: Outcome) -> NodeResult:
     """The outputs of all instances; raises `NodeFailedError` for a fault that the call's policy does not take."""
     context, feed = outcome.context, outcome.feed
     kernel = context.program.kernels[node.kernel]
     assert context.placement is not None
     call = _Call(context, context.placement, node, kernel, Packer(context.costs, kernel, feed), outcome)
-    workers = context.limits.sandboxes if not feed.ended else min(feed.count, context.limits.sandboxes)
+    workers = in_flight(node.policies, context.limits.sandboxes)
+    if feed.ended:
+        workers = min(feed.count, workers)
     if workers:
         await together([call.work] * workers)
     return await outcome.result()
@@ -44,7 +47,7 @@ class _Call:
 
     context: RunContext
     placement: Placement
-    node: ComputeNode
+    node: ComputeNode | ReduceNode
     kernel: KernelImage
     packer: Packer
     outcome: Outcome
@@ -53,11 +56,7 @@ class _Call:
     meter: Metered | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        limits = self.context.limits.kernel
-        if self.node.policies.timeout_ms:
-            limits = evolve(limits, wall_ms=float(self.node.policies.timeout_ms))
-        self.alone = limits
-        self.footprint = footprint(limits)
+        self.alone, self.footprint = kernel_limits(self.context.limits, self.node.policies)
         self.meter = self.placement if isinstance(self.placement, Metered) else None
 
     async def work(self) -> None:
@@ -98,6 +97,8 @@ class _Call:
             return
         output = await off_loop(len(result.data), read_shard, self.kernel, result, first, self.context.program.types)
         self._learn(last - first, result)
+        chosen = self.packer.feed.chosen_items(first, last)
+        learn_items(self.context, self.kernel.name, chosen, self.packer.expected_us(last - first))
         for instance, text in output.notes:
             self.outcome.note(instance, text)
         self.outcome.add(output.columns)

@@ -66,6 +66,9 @@ class Feed(Protocol):
     def weight(self, first: int, last: int) -> int:
         """The bytes that a range has of its own."""
 
+    def chosen_items(self, first: int, last: int) -> int:
+        """How many items a range has, if the machine has chosen how they are grouped; else 0."""
+
     def done(self, first: int, last: int) -> None:
         """The instances of a range have ended, and their items are needed no more."""
 
@@ -127,6 +130,13 @@ class Ready:
         if self._sizes is None:
             self._sizes = self.plan.sizes()
         return self._sizes.between(first, last)
+
+    def chosen_items(self, first: int, last: int) -> int:
+        """The items of a range in groups of the machine's choice."""
+        if not self.plan.any_mode:
+            return 0
+        whole = sum(map(len, self.plan.shared()))
+        return sum(map(len, self.plan.items(first, last))) - whole
 
     def done(self, first: int, last: int) -> None:
         """The whole set stays until the call is over."""
@@ -201,6 +211,10 @@ class Growing:
     def weight(self, first: int, last: int) -> int:
         """The bytes that a range has of its own, about: batches are taken for even."""
         return sum(batch.size * (end - start) // batch.count for batch, start, end in self.track.pieces(first, last))
+
+    def chosen_items(self, first: int, last: int) -> int:
+        """Each instance has one item."""
+        return 0
 
     def done(self, first: int, last: int) -> None:
         """Let go of batches whose items have all been worked on."""

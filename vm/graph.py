@@ -27,11 +27,15 @@ from dandc.compiler.flow import (
     GraphOutput,
     InputSource,
     KeySource,
+    LoopNode,
+    MergeNode,
     NodeSource,
+    ReduceNode,
     Source,
 )
 from dandc.compiler.types import STR, Type
 from dandc.lang.spans import NOWHERE
+from dandc.vm.bounds import deadline_ms, deadline_s, in_flight
 from dandc.vm.collect import Columns
 from dandc.vm.communicate import run_communication
 from dandc.vm.compute import run_compute
@@ -41,8 +45,11 @@ from dandc.vm.feed import Feed, Growing, Ready
 from dandc.vm.instances import each_instance
 from dandc.vm.items import EMPTY, ItemSet, single
 from dandc.vm.keytypes import KeyTypes
+from dandc.vm.loop import run_loop
+from dandc.vm.merge import run_merge
 from dandc.vm.outcome import Outcome
 from dandc.vm.plans import planned
+from dandc.vm.reduce import run_reduce
 from dandc.vm.streams import Streams, streams
 from dandc.vm.tracks import Track
 
@@ -129,6 +136,8 @@ class _GraphRun:
 
     async def _run_node(self, number: int) -> NodeResult:
         node, tracks = self.graph.nodes[number], self.tracks[number]
+        if isinstance(node, MergeNode):
+            return await run_merge(self.context, node, [self.take(arg.source) for arg in node.args], self.path)
         feed = await self._feed(number)
         if feed is None:
             return _nothing(tracks)
@@ -142,8 +151,16 @@ class _GraphRun:
             case CompositionNode(graph=name):
                 items = tuple(output.type.item for output in self.context.program.graphs[name].outputs)
                 return await run_composition(node, self._outcome(node, items, feed, tracks))
-            case _:
-                raise AssertionError(f"{node.name} cannot run")
+            case ReduceNode(kernel=kernel):
+                assert isinstance(feed, Ready)
+                items = tuple(output.item for output in self.context.program.kernels[kernel].outputs)
+                return await run_reduce(node, self._outcome(node, items, feed, tracks), feed.plan)
+            case LoopNode(graph=name):
+                assert isinstance(feed, Ready)
+                items = tuple(output.type.item for output in self.context.program.graphs[name].outputs[: len(tracks)])
+                outcome = self._outcome(node, items, feed, tracks)
+                return await run_loop(node, outcome, feed.plan.params, run_graph)
+        raise AssertionError(node)
 
     def _outcome(self, node: FlowNode, items: tuple[Type, ...], feed: Feed, tracks: tuple[Track, ...]) -> Outcome:
         return Outcome(self.context, node, items, feed, self.path, self.keys.of_node(node), tracks)
@@ -202,7 +219,7 @@ def _nothing(tracks: tuple[Track, ...]) -> NodeResult:
 async def run_composition(node: CompositionNode, outcome: Outcome) -> NodeResult:
     """Run a graph of its own once an instance."""
     call = _CompositionCall(outcome.context, node, outcome.context.program.graphs[node.graph], outcome)
-    await each_instance(outcome, _GRAPHS_IN_FLIGHT, call.instance)
+    await each_instance(outcome, in_flight(node.policies, _GRAPHS_IN_FLIGHT), call.instance)
     return await outcome.result()
 
 
@@ -221,7 +238,7 @@ class _CompositionCall:
             self.outcome.take_fault(number, error.fault)
             return
         if outputs is None:
-            message = f"it did not end within {self.node.policies.timeout_ms} ms"
+            message = f"it did not end within {deadline_ms(self.node.policies)} ms"
             self.outcome.fail(number, "run.timeout", message)
             return
         self.outcome.add([_columns(items, number) for items in outputs], few=all(len(items) < 2 for items in outputs))
@@ -229,8 +246,7 @@ class _CompositionCall:
     async def _within_time(self, number: int) -> list[ItemSet] | None:
         """The outputs of one run, or None when its time is over."""
         inputs, _ = self.outcome.feed.cut(number, number + 1)
-        timeout_ms = self.node.policies.timeout_ms
-        with anyio.move_on_after(timeout_ms / 1000 if timeout_ms else float("inf")):
+        with anyio.move_on_after(deadline_s(self.node.policies)):
             return await run_graph(self.context, self.graph, inputs, f"{self.outcome.name}/")
         return None
 

@@ -24,6 +24,7 @@ from dandc.vm.feed import Feed
 from dandc.vm.items import EMPTY, Buffer, ItemSet
 from dandc.vm.summary import MAX_NOTES, Note
 from dandc.vm.tasks import off_loop
+from dandc.vm.tolerance import is_exceeded, too_many
 from dandc.vm.tracks import Batch, Track
 
 T = TypeVar("T")
@@ -85,6 +86,14 @@ class Outcome:
             raise NodeFailedError(fault)
         feed = self.feed
         self.faults[instance] = _Failed(fault, feed.key(instance), feed.name(instance), placed)
+        self._judge(fault, feed.count if feed.ended else None)
+
+    def _judge(self, last: Fault, instances: int | None) -> None:
+        """Fail once it is certain that more instances have failed than the policy takes."""
+        tolerance = self.node.policies.tolerance
+        if tolerance is not None and is_exceeded(tolerance, len(self.faults), instances):
+            self.context.summary.at(self.name).failed += len(self.faults)
+            raise NodeFailedError(too_many(tolerance, self.name, self.node.span, last))
 
     def note(self, instance: int, text: str) -> None:
         """Record what an instance noted."""
@@ -160,6 +169,8 @@ class Outcome:
         """The sets of the node, after all instances have ended."""
         final = self.feed.final()
         self._place_texts(final)
+        if self.faults:
+            self._judge(self.faults[max(self.faults)].fault, self.feed.count)
         if self.node.policies.on_failure == "value" and self.faults:
             self.tracks[0].add(self._errors())
         items = sum(track.count for track in self.tracks)

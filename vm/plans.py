@@ -13,6 +13,7 @@ from dandc.vm.keytypes import KeyTypes
 from dandc.vm.shards import Plan, PlanError
 from dandc.vm.tasks import off_loop
 
+_MOST_GROUP_BYTES = 8 << 20
 # What planning touches of an item: enough items block the event loop as many bytes would.
 _BYTES_AN_ITEM = 64
 
@@ -55,4 +56,8 @@ def item_cost(kernel: str) -> str:
     return f"{kernel} by item"
 
 
-_MOST_GROUP_BYTES = 8 << 20
+def learn_items(context: RunContext, kernel: str, items: int, taken_us: float) -> None:
+    """Learn what an item costs in groups that the machine chose: half of the estimate is the newest measurement."""
+    if items:
+        known = context.costs.get(item_cost(kernel))
+        context.costs[item_cost(kernel)] = taken_us / items if known is None else (known + taken_us / items) / 2

@@ -12,8 +12,8 @@ import anyio
 from attrs import field, frozen
 
 from dandc.compiler.encoding import EncodingError, decode
-from dandc.compiler.flow import CommunicationNode, ComputeNode, FlowType, Graph, NodeSource, Program
-from dandc.compiler.flow_walk import reachable
+from dandc.compiler.flow import CommunicationNode, FlowType, Graph, NodeSource, Program
+from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.keys import decode_key
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.admission import Admission
@@ -28,7 +28,7 @@ from dandc.vm.local import open_local
 from dandc.vm.packing import Costs
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
-from dandc.vm.summary import Note, Summary
+from dandc.vm.summary import NodeCounts, Note, Summary
 from dandc.vm.tasks import off_loop
 
 _CLOSE_S = 2.0
@@ -51,7 +51,7 @@ class RunResult:
     """What a run gave: items by output, `{"ran", "skipped", "failed"}` by node, and what kernels noted."""
 
     outputs: dict[str, tuple[OutputItem, ...]]
-    nodes: dict[str, dict[str, int]]
+    nodes: dict[str, NodeCounts]
     notes: tuple[Note, ...]
 
 
@@ -79,7 +79,7 @@ async def run(
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_drivers(graphs, drivers or {}))
         _check_endpoints(prepared.endpoints, opened)
-        if placement is None and any(isinstance(node, ComputeNode) for g in graphs for node in g.nodes):
+        if placement is None and any(called_kernel(node) is not None for g in graphs for node in g.nodes):
             placement = await stack.enter_async_context(open_local(limits))
         context = _context(program, limits, prepared, opened, placement, summary)
         sets = list(prepared.inputs)

@@ -202,10 +202,10 @@ def _default(config: Config) -> bytes:
 
 
 def _runs(checkup: Checkup) -> RunPlan:
-    from dandc.compiler.flow import ComputeNode
+    from dandc.compiler.flow_walk import called_kernel
 
     checked = checkup.checked
-    reached = {n.kernel for g in checked.graphs.values() for n in g.nodes if isinstance(n, ComputeNode)}
+    reached = {k for g in checked.graphs.values() for n in g.nodes if (k := called_kernel(n)) is not None}
     kernels = {name: lower(checkup, name) for name in sorted(reached)}
     for kernel in kernels.values():
         verify(kernel)

@@ -34,7 +34,7 @@ from dandc.compiler.flow import (
     Policies,
     Program,
 )
-from dandc.compiler.flow_walk import reachable
+from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.kir import Kernel
 from dandc.compiler.kir_walk import walk
 from dandc.compiler.lower import lower_kernel
@@ -91,8 +91,8 @@ class Maker:
             dict(checked.graphs) if symbol.kind == "composition" else {symbol.name: call_graph(state, symbol, span)}
         )
         graphs = {g.name: g for g in reachable(graphs, symbol.name)}
-        nodes = [node for g in graphs.values() for node in g.nodes if isinstance(node, ComputeNode)]
-        kernels = {n.kernel: lower_named(state, n.kernel) for n in nodes}
+        called = {called_kernel(node) for g in graphs.values() for node in g.nodes}
+        kernels = {name: lower_named(state, name) for name in sorted(filter(None, called))}
         images = {name: self._image(kernel, self._cache) for name, kernel in kernels.items()}
         configs, endpoints = _reached(state, (checked.facts[name].captures for name in kernels))
         types = dict(state.world.table)

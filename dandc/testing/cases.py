@@ -27,7 +27,7 @@ from dandc.compiler.flow import (
     Policies,
     Program,
 )
-from dandc.compiler.flow_walk import reachable
+from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.kir import Kernel
 from dandc.compiling import CompileError, Options, check_file, fingerprint, image_of
 from dandc.files import read_source
@@ -68,8 +68,8 @@ class Suite:
         checked = self.checked
         known = {**checked.graphs, **checked.tests.graphs}
         graphs = {g.name: g for g in reachable(known, graph)}
-        nodes = [node for g in graphs.values() for node in g.nodes if isinstance(node, ComputeNode)]
-        kernels = {node.kernel: self._image(node.kernel) for node in nodes}
+        called = {called_kernel(node) for g in graphs.values() for node in g.nodes}
+        kernels = {name: self._image(name) for name in sorted(filter(None, called))}
         types = dict(checked.world.table)
         return Program(Path(self.file).stem, graphs, kernels, checked.configs, checked.endpoints, types)
 
