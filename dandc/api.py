@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio
 from attrs import field, frozen
 
 from dandc.cache import Cache, default_folder
@@ -22,6 +21,7 @@ from dandc.vm import InputItem, Note, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph
 from dandc.vm.jsonvalues import items_from_json, to_python
 from dandc.vm.values import ValueMismatchError
+from dandc.waiting import wait_for
 
 __all__ = ["CompileError", "Item", "Program", "Result", "compile"]
 
@@ -82,7 +82,7 @@ class Program:
         limits: RunLimits | None = None,
     ) -> Result:
         """Run a composition (the only one, or `main`) and wait for it. Raises `RunError`. Not inside an event loop."""
-        return anyio.run(lambda: self.run_async(composition, inputs, config=config, limits=limits))
+        return wait_for(lambda: self.run_async(composition, inputs, config=config, limits=limits))
 
     async def run_async(
         self,

@@ -7,7 +7,7 @@ code, and every byte that it leaves. Tour: `nucleus.ll` is the trusted program t
 checks outputs, `probe.py` says what holds on this host. `docs/security.md` says what is promised.
 """
 
-from dandc.isolation.image import Block, Image, ImageError, load_image, seal_inputs
+from dandc.isolation.image import Block, Image, ImageError, Usage, load_image, seal_inputs
 from dandc.isolation.layout import Limits
 from dandc.isolation.nucleus import Unavailable
 from dandc.isolation.outcome import ABSENT, FAIL, FINISHED, NOTE, TRAP, Entries, Instances, Outcome
@@ -28,6 +28,7 @@ __all__ = [
     "Outcome",
     "Pool",
     "Unavailable",
+    "Usage",
     "load_image",
     "open_pool",
     "seal_inputs",

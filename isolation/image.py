@@ -14,7 +14,7 @@ from itertools import count, pairwise
 from types import TracebackType
 from typing import Self
 
-from attrs import frozen
+from attrs import define, frozen
 
 PAGE = 4096
 LOWEST, HIGHEST = 0x400000, 0x40000000
@@ -149,6 +149,15 @@ def write_all(descriptor: int, content: bytes | bytearray | memoryview, offset: 
         view, offset = view[written:], offset + written
 
 
+@define(slots=True, eq=False)
+class Usage:
+    """What children that ran an image and were reaped have used: how many, for how many instances, their CPU time."""
+
+    calls: int = 0
+    instances: int = 0
+    cpu_us: int = 0
+
+
 class Image(Sealed):
     """A checked image, ready to be run any number of times in any number of pools."""
 
@@ -161,6 +170,7 @@ class Image(Sealed):
             at += segment.length
         super().__init__("dandc-image", at, parts)
         self.number = next(_numbers)
+        self.usage = Usage()
         self.quick = False  # whether the last call was over within microseconds
         self.entry = parsed.entry
         self.segments = b"".join(rows)

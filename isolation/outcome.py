@@ -175,6 +175,9 @@ def _entries(table: bytes) -> Entries:
 
 def _check_ranges(entries: Entries, low: int, high: int) -> None:
     _check_range(entries.value_offset, entries.value_length, low, high)
+    count = len(entries)
+    if entries.key_length.count(ABSENT) == count == entries.name_length.count(ABSENT):
+        return  # nothing is read at the key offsets
     keys, names = _lengths(entries.key_length), _lengths(entries.name_length)
     _check_range(entries.key_offset, list(map(operator.add, keys, names)), low, high)
 
@@ -194,9 +197,7 @@ def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: 
 
 def _check_order(instances: Instances, entries: Entries, first: int, last: int) -> None:
     ends = instances.items_end
-    counts = chain(ends[:1], map(operator.sub, ends[1:], ends))
-    owners: array[int] = array("I", chain.from_iterable(map(repeat, range(first, last), counts)))
-    if owners != entries.instance:
+    if entries.instance != _owners(ends, first, last):
         raise BadOutput("an entry does not belong to its instance")
     if not any(instances.notes) and NOTE not in entries.output and instances.state.count(FINISHED) == len(instances):
         return
@@ -206,6 +207,14 @@ def _check_order(instances: Instances, entries: Entries, first: int, last: int) 
             raise BadOutput("an instance's notes are miscounted")
         if state != FINISHED and seen != end - start:
             raise BadOutput("an unfinished instance left items")
+
+
+def _owners(ends: "array[int]", first: int, last: int) -> "array[int]":
+    """The instance of every entry, if the first ones have so many items."""
+    if ends == array("Q", range(1, last - first + 1)):
+        return array("I", range(first, last))
+    counts = chain(ends[:1], map(operator.sub, ends[1:], ends))
+    return array("I", chain.from_iterable(map(repeat, range(first, last), counts)))
 
 
 if sys.byteorder != "little":  # the columns are taken as they stand in memory

@@ -65,8 +65,8 @@ class _Child:
     """A forked child: ready, running, or dead with somebody still interested."""
 
     __slots__ = (
-        "dead", "ended", "generation", "home", "killed", "memory", "slot", "socket", "status", "swept", "taken",
-        "usage",
+        "dead", "ended", "generation", "home", "image", "instances", "killed", "memory", "slot", "socket", "status",
+        "swept", "taken", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,8 @@ class _Child:
         self.ended: asyncio.Future[None] | None = None  # set at end-of-file, for a running one
         self.status: asyncio.Future[int] | None = None  # wait status, for one whose death needs explaining
         self.usage = 0
+        self.image: Image | None = None  # what it was sent off with, and for how many instances
+        self.instances = 0
 
 
 class Pool:
@@ -207,6 +209,7 @@ class Pool:
             child.socket.sendmsg((call.order,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, rights),), _SEND)
         except ConnectionError:
             raise Unsent from None
+        child.image, child.instances = image, last - first
         return call
 
     async def _copy_in(
@@ -459,6 +462,11 @@ class Pool:
 
     def _learn_status(self, child: _Child, status: int, cpu_us: int) -> None:
         child.usage = cpu_us
+        if child.image is not None:
+            usage = child.image.usage
+            usage.calls += 1
+            usage.instances += child.instances
+            usage.cpu_us += cpu_us
         if child.status is None:
             child.status = self._loop.create_future()
         if not child.status.done():

@@ -49,3 +49,26 @@ def decode_all(t: Type, values: Sequence[Buffer]) -> list[Any] | None:
         decoded: list[Any] = decode(Array(t), b"".join(values), {})
         return decoded
     return None
+
+
+def encode_all_keys(t: Type, keys: Sequence[Any]) -> list[bytes] | None:
+    """The encoded keys, or None if they must be looked at one by one."""
+    kinds = set(map(type, keys))
+    if t == BYTES and kinds == {bytes}:
+        return list(keys)
+    if t == STR and kinds == {str}:
+        return _encode_texts(keys)
+    if is_int(t) and kinds == {int}:
+        least, greatest = int_range(t)
+        if least <= min(keys) and max(keys) <= greatest:
+            size = scalar_size(t)
+            return [(key - least).to_bytes(size, "big") for key in keys]
+    return None
+
+
+def decode_all_keys(t: Type, keys: Sequence[bytes | None]) -> list[Any] | None:
+    """The neutral keys, or None if they must be looked at one by one. Every item has a key."""
+    if is_int(t) and {len(key or b"") for key in keys} == {scalar_size(t)}:
+        least, _ = int_range(t)
+        return [int.from_bytes(key or b"", "big") + least for key in keys]
+    return None

@@ -20,7 +20,7 @@ from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.inputs import block_bytes, build_block
 from dandc.vm.outcome import Outcome
 from dandc.vm.packing import TARGET_US, Packer
-from dandc.vm.placement import Placement
+from dandc.vm.placement import Metered, Placement
 from dandc.vm.plans import learn_items
 from dandc.vm.tasks import off_loop, together
 
@@ -53,9 +53,11 @@ class _Call:
     outcome: Outcome
     alone: Limits = field(init=False)
     footprint: int = field(init=False)
+    meter: Metered | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.alone, self.footprint = kernel_limits(self.context.limits, self.node.policies)
+        self.meter = self.placement if isinstance(self.placement, Metered) else None
 
     async def work(self) -> None:
         """Run ranges until there are none."""
@@ -94,14 +96,24 @@ class _Call:
             self._failed_shard(first, last, result)
             return
         output = await off_loop(len(result.data), read_shard, self.kernel, result, first, self.context.program.types)
-        taken_us = result.wall_us if result.cpu_us is None else result.cpu_us
-        self.packer.measured(last - first, taken_us)
-        learn_items(self.context, self.kernel.name, self.packer.feed.chosen_items(first, last), taken_us)
+        self._learn(last - first, result)
+        chosen = self.packer.feed.chosen_items(first, last)
+        learn_items(self.context, self.kernel.name, chosen, self.packer.expected_us(last - first))
         for instance, text in output.notes:
             self.outcome.note(instance, text)
         self.outcome.add(output.columns)
         self._take_faults(output.faults)
         self._done(first, last, output.again)
+
+    def _learn(self, instances: int, result: Ended) -> None:
+        """CPU time is better than wall time, which counts what else the machine does, but it is known later."""
+        usage = None if self.meter is None else self.meter.usage(self.kernel)
+        if result.cpu_us is not None:
+            self.packer.measured(instances, result.cpu_us)
+        elif usage is not None and usage.calls:
+            self.packer.metered(usage)
+        else:
+            self.packer.measured(instances, result.wall_us)
 
     def _done(self, first: int, last: int, again: Sequence[int]) -> None:
         """Let go of a range but for the instances that run again."""

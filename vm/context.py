@@ -13,6 +13,7 @@ from dandc.vm.admission import Share
 from dandc.vm.drivers import CallContext, Driver
 from dandc.vm.items import EMPTY, ItemSet
 from dandc.vm.limits import RunLimits
+from dandc.vm.packing import Costs
 from dandc.vm.placement import Placement
 from dandc.vm.secrets import SecretBox
 from dandc.vm.summary import Summary
@@ -22,7 +23,7 @@ _ITEM_TEXT_LIMIT = 200
 
 @define(slots=True, eq=False, repr=False)
 class RunContext:
-    """One run. `costs` holds the measured microseconds per instance of each kernel."""
+    """One run."""
 
     program: Program
     limits: RunLimits
@@ -34,7 +35,7 @@ class RunContext:
     admission: Share
     requests: anyio.CapacityLimiter
     summary: Summary
-    costs: dict[str, float]
+    costs: Costs
 
 
 @frozen(slots=True, eq=False, repr=False)

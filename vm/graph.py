@@ -9,7 +9,6 @@ outputs are absent then, and what follows decides for itself.
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
 
 import anyio
 from attrs import define, field
@@ -58,9 +57,12 @@ from dandc.vm.tracks import Track
 _GRAPHS_IN_FLIGHT = 16
 
 
-async def run_graph(context: RunContext, graph: Graph, inputs: Sequence[ItemSet], path: str = "") -> list[ItemSet]:
-    """The output sets of `graph`, in order of declaration; raises `NodeFailedError`."""
-    run = _GraphRun(context, graph, list(inputs), path)
+async def run_graph(context: RunContext, graph: Graph, inputs: list[ItemSet], path: str = "") -> list[ItemSet]:
+    """The output sets of `graph`, in order of declaration; raises `NodeFailedError`.
+
+    `inputs` is emptied as the run goes: an input is forgotten when its last reader has taken it.
+    """
+    run = _GraphRun(context, graph, inputs, path)
     await run.nodes()
     outputs = [run.take(output.source) for output in graph.outputs]
     for output, items in zip(graph.outputs, outputs, strict=True):

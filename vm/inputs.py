@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from struct import Struct
+from typing import cast
 
 from dandc.vm.items import Buffer, ItemSet
 
@@ -69,10 +70,12 @@ def _text_columns(items: ItemSet, part: "array[int]", texts: list[bytes], at: in
     """Fill key offset and key and name length of one parameter's table; keys and names go to `texts`."""
     keys = items.keys
     names = [name.encode() if name else b"" for name in items.names] if any(items.names) else None
-    if names is None and not any(key is not None for key in keys):
+    if names is None and keys.count(None) == len(keys):
         part[0::4] = array("Q", [at]) * len(items)
         part[3::4] = array("Q", [NO_KEY]) * len(items)
         return at
+    if names is None and None not in keys:
+        return _key_column(cast("Sequence[bytes]", keys), part, texts, at)
     names = names or [b""] * len(items)
     joined = [(key or b"") + name for key, name in zip(keys, names, strict=True)]
     ends = array("Q", accumulate(map(len, joined), initial=at))
@@ -85,15 +88,36 @@ def _text_columns(items: ItemSet, part: "array[int]", texts: list[bytes], at: in
     return ends[-1]
 
 
+def _key_column(keys: Sequence[bytes], part: "array[int]", texts: list[bytes], at: int) -> int:
+    """As above for items that all have a key, and none a name."""
+    lengths = array("Q", map(len, keys))
+    ends = array("Q", accumulate(lengths, initial=at))
+    texts.extend(keys)
+    part[0::4] = ends[:-1]
+    part[3::4] = lengths
+    return ends[-1]
+
+
 def _place_values(table: "array[int]", lengths: "array[int]", at: int) -> None:
+    if _alike(lengths):
+        table[1::4] = array("Q", range(at, at + len(lengths) * (step := lengths[0] + 15 & ~15), step))
+        return
     ends = array("Q", accumulate([n + 15 & ~15 for n in lengths], initial=at))
     table[1::4] = ends[:-1]
+
+
+def _alike(lengths: "array[int]") -> bool:
+    """Whether all are the same, and not 0: the common case of numbers."""
+    return bool(lengths) and lengths[0] > 0 and lengths.count(lengths[0]) == len(lengths)
 
 
 def _values(params: Sequence[ItemSet], lengths: "array[int]") -> list[Buffer]:
     values = list(chain.from_iterable(items.values for items in params))
     if not values:
         return []
+    if _alike(lengths) and lengths[0] < _JOIN_BELOW:
+        pad = _PADS[-lengths[0] & 15]
+        return [pad.join(values), pad]
     parts: list[Buffer] = [b""] * (2 * len(values))
     parts[0::2] = values
     parts[1::2] = [_PADS[-n & 15] for n in lengths]

@@ -6,6 +6,8 @@ here decodes them. An `ItemSet` is never changed after it is made.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from operator import gt
 
 from attrs import frozen
 
@@ -48,6 +50,8 @@ def sorted_by_key(items: ItemSet) -> ItemSet:
     """The items in the order of their keys; equal keys stay as they are. Every item has a key or none has."""
     keys: list[bytes] = [key for key in items.keys if key is not None]
     if not keys:
+        return items
+    if not any(map(gt, keys, islice(keys, 1, None))):
         return items
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return take(items, order)

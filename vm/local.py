@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from dandc.compiler.flow import KernelImage
-from dandc.isolation import Image, ImageError, Limits, Outcome, Pool, Unavailable, load_image, open_pool
+from dandc.isolation import Image, ImageError, Limits, Outcome, Pool, Unavailable, Usage, load_image, open_pool
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.failures import RunError, diagnostic_code
 from dandc.vm.items import Buffer
@@ -40,6 +40,11 @@ class LocalPlacement:
         except Unavailable as error:
             # The nucleus died and a new one cannot be started: nothing about this shard, but the end of the run.
             return Outcome("sandbox.unavailable", error.reason)
+
+    def usage(self, kernel: KernelImage) -> Usage | None:
+        """What the sandboxes of a kernel have used so far."""
+        image = self._images.get(kernel.image)
+        return None if image is None else image.usage
 
     def _image(self, elf: bytes) -> Image:
         image = self._images.get(elf)

@@ -24,7 +24,7 @@ from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.items import Buffer, ItemSet, single
 from dandc.vm.outcome import Outcome
 
-RunGraph = Callable[[RunContext, Graph, Sequence[ItemSet], str], Awaitable[list[ItemSet]]]
+RunGraph = Callable[[RunContext, Graph, list[ItemSet], str], Awaitable[list[ItemSet]]]
 
 
 async def run_loop(node: LoopNode, outcome: Outcome, inputs: Sequence[ItemSet], run_graph: RunGraph) -> NodeResult:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from dandc.compiler.flow import KernelImage
+from dandc.isolation import Usage
 from dandc.vm.feed import Feed
 
 TARGET_US = 2_000.0
@@ -26,13 +27,47 @@ _LEAST_PATIENCE_MS = 100.0
 
 
 @define(slots=True, eq=False, repr=False)
+class Costs:
+    """What an instance of each kernel costs in microseconds, as measured.
+
+    `seen` is what a placement had told of a kernel when it was last asked: calls, instances, CPU time.
+    """
+
+    known: dict[str, float] = field(factory=dict)
+    seen: dict[str, tuple[int, int, int]] = field(factory=dict)
+
+    def of(self, kernel: str) -> float | None:
+        """Microseconds an instance; None while nothing is known."""
+        return self.known.get(kernel)
+
+    def learn(self, kernel: str, taken_us: float, overhead_us: float, shards: int, instances: int) -> None:
+        """Half of the estimate is the newest measurement."""
+        # Overheads vary; what is left of a shard without them is never taken for nothing.
+        cost = max(taken_us - shards * overhead_us, taken_us / 50) / instances
+        known = self.known.get(kernel)
+        self.known[kernel] = cost if known is None else (known + cost) / 2
+
+    def meter(self, kernel: str, usage: Usage, overhead_us: float) -> None:
+        """Learn from the sandboxes that the placement has heard of since the last time."""
+        seen = self.seen.get(kernel, (0, 0, 0))
+        calls, instances, cpu_us = usage.calls - seen[0], usage.instances - seen[1], usage.cpu_us - seen[2]
+        if instances > 0:
+            self.seen[kernel] = (usage.calls, usage.instances, usage.cpu_us)
+            self.learn(kernel, cpu_us, overhead_us, calls, instances)
+
+    def raise_to(self, kernel: str, cost_us: float) -> None:
+        """An instance is known to cost at least this much."""
+        self.known[kernel] = max(self.known.get(kernel, 0.0), cost_us)
+
+
+@define(slots=True, eq=False, repr=False)
 class Packer:
-    """Hands out ranges of instances. `costs` are microseconds an instance by kernel, shared by the calls of a run.
+    """Hands out ranges of instances. `costs` are shared by the calls of a run.
 
     `running` counts ranges that are out, `most` bounds the instances of a range.
     """
 
-    costs: dict[str, float]
+    costs: Costs
     kernel: KernelImage
     feed: Feed
     next_first: int = 0
@@ -63,7 +98,7 @@ class Packer:
         """Whether what waits is worth a sandbox now, even if it takes one from others."""
         if self.again or self.feed.ended:
             return True
-        cost = self.costs.get(self.kernel.name)
+        cost = self.costs.of(self.kernel.name)
         count = self.feed.count - self.next_first
         if cost is None or count >= self.most or count * cost >= _WORTH * self.overhead_us:
             return count > 0
@@ -86,7 +121,7 @@ class Packer:
         self.feed.signal.ring()
 
     def _size(self, first: int) -> int:
-        cost = self.costs.get(self.kernel.name)
+        cost = self.costs.of(self.kernel.name)
         if cost is None:
             return 1
         size = max(1, min(self.most, int(self.target_us / max(cost, 0.01))))
@@ -113,15 +148,17 @@ class Packer:
                 start = end
 
     def measured(self, instances: int, taken_us: float) -> None:
-        """Learn from a shard: half of the estimate is the newest measurement."""
-        # Overheads vary; what is left of a shard without them is never taken for nothing.
-        cost = max(taken_us - self.overhead_us, taken_us / 50) / instances
-        known = self.costs.get(self.kernel.name)
-        self.costs[self.kernel.name] = cost if known is None else (known + cost) / 2
+        """Learn from a shard whose time is known."""
+        self.costs.learn(self.kernel.name, taken_us, self.overhead_us, 1, instances)
+
+    def metered(self, usage: Usage | None) -> None:
+        """Learn from what the sandboxes of the kernel have used in all, as far as that is known."""
+        if usage is not None:
+            self.costs.meter(self.kernel.name, usage, self.overhead_us)
 
     def underestimated(self, instances: int, taken_us: float) -> None:
         """Learn from a shard that was stopped: an instance costs at least its part of the time."""
-        self.costs[self.kernel.name] = max(self.costs.get(self.kernel.name, 0.0), taken_us / instances)
+        self.costs.raise_to(self.kernel.name, taken_us / instances)
 
     def patience_ms(self, instances: int) -> float:
         """How long a packed shard may take before it is bisected."""
@@ -133,4 +170,4 @@ class Packer:
 
     def expected_us(self, instances: int) -> float:
         """What so many instances are expected to take; 0 while nothing is known."""
-        return instances * self.costs.get(self.kernel.name, 0.0)
+        return instances * (self.costs.of(self.kernel.name) or 0.0)

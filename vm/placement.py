@@ -6,10 +6,10 @@ a fresh sandbox.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dandc.compiler.flow import KernelImage
-from dandc.isolation import Limits, Outcome
+from dandc.isolation import Limits, Outcome, Usage
 from dandc.vm.items import Buffer
 
 
@@ -30,4 +30,13 @@ class Placement(Protocol):
 
         `background` says that the shard is expected to run long, so that it may give way to others.
         """
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A placement that knows the CPU time of sandboxes, but only some time after their results: better than wall time."""
+
+    def usage(self, kernel: KernelImage) -> Usage | None:
+        """What the sandboxes of a kernel have used so far; None if it never ran."""
         ...

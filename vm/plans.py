@@ -47,7 +47,7 @@ def grouping(context: RunContext, node: FlowNode) -> Grouping:
     """How groups of `anyEach` and `anyKeyed` are cut in this call, from what the run has measured so far."""
     kernel = called_kernel(node)
     lanes = context.limits.sandboxes if kernel is not None else context.limits.requests
-    item_us = None if kernel is None else context.costs.get(item_cost(kernel))
+    item_us = None if kernel is None else context.costs.of(item_cost(kernel))
     return Grouping(item_us, lanes, most_bytes=max(1, min(_MOST_GROUP_BYTES, context.limits.kernel.memory // 8)))
 
 
@@ -57,7 +57,6 @@ def item_cost(kernel: str) -> str:
 
 
 def learn_items(context: RunContext, kernel: str, items: int, taken_us: float) -> None:
-    """Learn what an item costs in groups that the machine chose: half of the estimate is the newest measurement."""
+    """Learn what an item costs in groups that the machine chose."""
     if items:
-        known = context.costs.get(item_cost(kernel))
-        context.costs[item_cost(kernel)] = taken_us / items if known is None else (known + taken_us / items) / 2
+        context.costs.learn(item_cost(kernel), taken_us, 0.0, 0, items)

@@ -13,7 +13,7 @@ from dandc.compiler.flow import Config, ConfigSource, ConstSource, Endpoint, Gra
 from dandc.compiler.keys import encode_key
 from dandc.compiler.types import SECRET, STR, Type
 from dandc.lang.diagnostics import Diagnostic
-from dandc.vm.bulk import encode_all
+from dandc.vm.bulk import encode_all, encode_all_keys
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.failures import RunError
 from dandc.vm.items import EMPTY, ItemSet, of_items, sorted_by_key
@@ -98,13 +98,18 @@ class _Intake:
             return EMPTY
 
     def _plain_items(self, port: GraphPort, items: Sequence[InputItem]) -> ItemSet | None:
-        """The set when it is of the plain sort: no keys, proper names, and values that can be encoded together."""
-        if port.type.key is not None or any(item.key is not None or type(item.name) is not str for item in items):
+        """The set when it is of the plain sort: proper names, and values and keys that can be encoded together."""
+        names = [item.name for item in items]
+        if set(map(type, names)) != {str}:
             return None
         values = encode_all(port.type.item, [item.value for item in items])
         if values is None:
             return None
-        return ItemSet([None] * len(values), [item.name for item in items], values)
+        keys = [item.key for item in items]
+        if port.type.key is None:
+            return ItemSet(keys, names, values) if keys.count(None) == len(keys) else None
+        encoded = encode_all_keys(port.type.key, keys)
+        return None if encoded is None else sorted_by_key(ItemSet(encoded, names, values))
 
     def _item(self, port: GraphPort, item: InputItem, number: int) -> tuple[bytes | None, str, bytes]:
         place = f"[{number}]" if port.type.card == "many" else ""

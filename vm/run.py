@@ -17,7 +17,7 @@ from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.keys import decode_key
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.admission import Admission
-from dandc.vm.bulk import decode_all
+from dandc.vm.bulk import decode_all, decode_all_keys
 from dandc.vm.context import RunContext
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
 from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
@@ -25,12 +25,15 @@ from dandc.vm.graph import run_graph
 from dandc.vm.items import ItemSet, total_bytes
 from dandc.vm.limits import RunLimits
 from dandc.vm.local import open_local
+from dandc.vm.packing import Costs
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.summary import NodeCounts, Note, Summary
 from dandc.vm.tasks import off_loop
 
 _CLOSE_S = 2.0
+# About what taking in or handing out an item touches beside its value.
+_ITEM_BYTES = 200
 
 
 @frozen(slots=True)
@@ -68,7 +71,8 @@ async def run(
     this machine and for the standard drivers; the caller closes them.
     """
     limits = limits or RunLimits()
-    prepared = prepare(program, graph, inputs, configs or {})
+    count = sum(len(items) for items in inputs.values())
+    prepared = await off_loop(_ITEM_BYTES * count, prepare, program, graph, inputs, configs or {})
     chosen = program.graphs[graph]
     graphs = reachable(program.graphs, graph)
     summary = Summary()
@@ -78,11 +82,14 @@ async def run(
         if placement is None and any(called_kernel(node) is not None for g in graphs for node in g.nodes):
             placement = await stack.enter_async_context(open_local(limits))
         context = _context(program, limits, prepared, opened, placement, summary)
+        sets = list(prepared.inputs)
+        del prepared  # so that the machine can forget a set after its last reader
         try:
-            sets = await run_graph(context, chosen, prepared.inputs)
+            sets = await run_graph(context, chosen, sets)
         except NodeFailedError as error:
             raise RunError(diagnose(error.fault), fault=error.fault) from None
-    return await off_loop(sum(map(total_bytes, sets)), _result, program, chosen, sets, summary)
+    size = sum(total_bytes(items) + _ITEM_BYTES * len(items) for items in sets)
+    return await off_loop(size, _result, program, chosen, sets, summary)
 
 
 def _context(
@@ -104,7 +111,7 @@ def _context(
         admission=Admission(limits.sandboxes, limits.memory).share(),
         requests=anyio.CapacityLimiter(limits.requests),
         summary=summary,
-        costs={},
+        costs=Costs(),
     )
 
 
@@ -163,7 +170,9 @@ def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[Out
     values = decode_all(flow.item, items.values)
     if values is None:
         values = [decode(flow.item, bytes(value), types) for value in items.values]
-    keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
+    keys: Sequence[object] | None = None if key_type is None else decode_all_keys(key_type, items.keys)
+    if keys is None:
+        keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
     encoded = [bytes(value) for value in items.values]
     return tuple(map(OutputItem, items.names, keys, values, encoded))
 

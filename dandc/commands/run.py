@@ -19,6 +19,7 @@ from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.vm import InputItem, RunError, RunLimits, RunResult, Secret
 from dandc.vm.jsonvalues import items_from_json, parse_json
 from dandc.vm.values import ValueMismatchError
+from dandc.waiting import wait_for
 
 HELP = "Compile a program (or take it from the cache) and run one of its compositions."
 
@@ -76,11 +77,10 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
 def _run(
     program: Program, graph: Graph, inputs: Mapping[str, Sequence[InputItem]], configs: Mapping[str, object]
 ) -> RunResult:
-    import anyio
 
     from dandc.vm import run
 
-    return anyio.run(lambda: run(program, graph.name, inputs, configs=configs, limits=RunLimits()))
+    return wait_for(lambda: run(program, graph.name, inputs, configs=configs, limits=RunLimits()))
 
 
 def _split(option: str, what: str) -> tuple[str, str]:

@@ -173,7 +173,7 @@ def merged(kit: Any, kind: str, flows: list[FlowType], flow: FlowType, given: li
     node = MergeNode("merge", kind, args, (flow,), kit.CALL)
     inputs = {f"x{i}": t for i, t in enumerate(flows)}
     made = kit.program([kit.graph(inputs, [node], {"y": (flow, kit.at(0, 0))})])
-    result = play(kit, made, {}, {name: items for name, items in zip(inputs, given, strict=True)})
+    result = play(kit, made, {}, dict(zip(inputs, given, strict=True)))
     assert result.nodes == {}
     return [(i.key, i.name, i.value) for i in result.outputs["y"]]
 

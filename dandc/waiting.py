@@ -1,0 +1,23 @@
+"""Waits in ordinary code for what is asynchronous."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+def wait_for(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work` in an event loop of its own. Not inside an event loop.
+
+    It does not become the result of the loop's main task: when that has ended, CPython 3.11 makes the text of it all while it
+    puts back the handler of Ctrl-C, which takes seconds for a million items.
+    """
+    results: list[T] = []
+
+    async def main() -> None:
+        results.append(await work())
+
+    anyio.run(main)
+    return results[0]
