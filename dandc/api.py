@@ -17,7 +17,7 @@ from dandc.compiler.flow import Program as Compiled
 from dandc.compiler.identity import program_hash
 from dandc.compiling import CompileError, Options, compile_file
 from dandc.lang.diagnostics import Diagnostic
-from dandc.vm import InputItem, Note, RunError, RunLimits, RunResult
+from dandc.vm import InputItem, Note, Placement, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph
 from dandc.vm.jsonvalues import items_from_json, to_python
 from dandc.vm.values import ValueMismatchError
@@ -91,12 +91,17 @@ class Program:
         *,
         config: Mapping[str, Any] | None = None,
         limits: RunLimits | None = None,
+        placement: Placement | None = None,
     ) -> Result:
-        """The same inside an event loop of asyncio."""
+        """The same inside an event loop of asyncio.
+
+        Every run has sandboxes of its own, and the system shares the CPUs among all. Runs that are given one `placement`
+        (of `dandc.vm.open_local`) share its sandboxes fairly: a free one goes to the run that holds the fewest.
+        """
         graph = choose_composition(self.compiled, composition)
         items = python_inputs(self.compiled, graph, inputs or {})
         configs = python_configs(self.compiled, config or {})
-        result = await run_graph(self.compiled, graph.name, items, configs=configs, limits=limits)
+        result = await run_graph(self.compiled, graph.name, items, configs=configs, limits=limits, placement=placement)
         return _result(self.compiled, graph, result)
 
 

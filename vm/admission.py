@@ -43,23 +43,23 @@ class Ticket:
 
 
 class Admission:
-    """The slots and bytes of one run, or of one machine that several runs share."""
+    """The slots and bytes of one run, or of one machine that several runs share: `idle` and `memory` are free now."""
 
     def __init__(self, slots: int, memory: int) -> None:
-        self._slots = slots
-        self._memory = memory
+        self.idle = slots
+        self.memory = memory
         self._budget = memory
         self._waiting: deque[Share] = deque()
 
-    def share(self) -> "Share":
-        """The account of one more run."""
-        return Share(self)
+    def share(self, slots: int, memory: int) -> "Share":
+        """The account of one more run, which may never hold more than this."""
+        return Share(self, slots, min(memory, self._budget))
 
     def request(self, ticket: Ticket) -> None:
         """Grant a ticket now or later; raises `TooBigError` when that can never be."""
-        if ticket.memory > self._budget:
-            raise TooBigError(f"the call may use {ticket.memory} bytes, the budget for all calls is {self._budget}")
         share = ticket.share
+        if ticket.memory > share.budget:
+            raise TooBigError(f"the call may use {ticket.memory} bytes, the budget for all calls is {share.budget}")
         (share.urgent if ticket.urgent else share.patient).append(ticket)
         if share not in self._waiting:
             self._waiting.append(share)
@@ -70,8 +70,9 @@ class Admission:
         if ticket.granted:
             ticket.granted = False
             ticket.share.held -= 1
-            self._slots += 1
-            self._memory += ticket.memory
+            ticket.share.memory -= ticket.memory
+            self.idle += 1
+            self.memory += ticket.memory
         else:
             (ticket.share.urgent if ticket.urgent else ticket.share.patient).remove(ticket)
             if not ticket.share.waits:
@@ -80,12 +81,13 @@ class Admission:
 
     def grant(self) -> None:
         """Hand out what is free. The ticket that is next waits for its memory, and all others wait behind it."""
-        while self._slots > 0 and (ticket := self._next()) is not None and ticket.memory <= self._memory:
+        while self.idle > 0 and (ticket := self._next()) is not None and ticket.memory <= self.memory:
             share = ticket.share
             (share.urgent if ticket.urgent else share.patient).popleft()
             share.held += 1
-            self._slots -= 1
-            self._memory -= ticket.memory
+            share.memory += ticket.memory
+            self.idle -= 1
+            self.memory -= ticket.memory
             self._waiting.remove(share)
             if share.waits:
                 self._waiting.append(share)
@@ -93,20 +95,31 @@ class Admission:
             ticket.wake()
 
     def _next(self) -> Ticket | None:
-        if not self._waiting:
-            return None
-        share = min(self._waiting, key=_held)
-        return share.urgent[0] if share.urgent else share.patient[0]
+        able = [share for share in self._waiting if share.may_take]
+        return min(able, key=_held).first if able else None
 
 
 @define(slots=True, eq=False, repr=False)
 class Share:
-    """What one run holds and waits for."""
+    """What one run holds and waits for: at most `slots` sandboxes and `budget` bytes."""
 
     admission: Admission
+    slots: int
+    budget: int
     held: int = 0
+    memory: int = 0
     urgent: deque[Ticket] = field(factory=deque)
     patient: deque[Ticket] = field(factory=deque)
+
+    @property
+    def first(self) -> Ticket:
+        """The ticket that is next, of those that wait."""
+        return self.urgent[0] if self.urgent else self.patient[0]
+
+    @property
+    def may_take(self) -> bool:
+        """Whether its own bounds leave room for its first ticket."""
+        return self.held < self.slots and self.memory + self.first.memory <= self.budget
 
     @property
     def waits(self) -> bool:

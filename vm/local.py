@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from dandc.compiler.flow import KernelImage
 from dandc.isolation import Image, ImageError, Limits, Outcome, Pool, Unavailable, Usage, load_image, open_pool
 from dandc.lang.diagnostics import Diagnostic
+from dandc.vm.admission import Admission
 from dandc.vm.failures import RunError, diagnostic_code
 from dandc.vm.items import Buffer
 from dandc.vm.limits import RunLimits
 
 
 class LocalPlacement:
-    """A sandbox pool, and the images that were loaded into memory for it."""
+    """A sandbox pool, the images that were loaded into memory for it, and the admission that its runs share."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, admission: Admission) -> None:
+        self.admission = admission
         self._pool = pool
         self._images: dict[bytes, Image] = {}
 
@@ -61,10 +63,13 @@ class LocalPlacement:
 
 @asynccontextmanager
 async def open_local(limits: RunLimits) -> AsyncIterator[LocalPlacement]:
-    """The sandboxes of this machine, for one or many runs; `RunError` where there are none."""
+    """The sandboxes of this machine, for one or many runs of one event loop; `RunError` where there are none.
+
+    `limits` bound all runs together, and each of them by its own limits.
+    """
     try:
         async with open_pool(limits.sandboxes) as pool:
-            placement = LocalPlacement(pool)
+            placement = LocalPlacement(pool, Admission(limits.sandboxes, limits.memory))
             try:
                 yield placement
             finally:

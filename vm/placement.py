@@ -14,7 +14,10 @@ from dandc.vm.items import Buffer
 
 
 class Placement(Protocol):
-    """Runs shards. Cancelling `run_shard` ends the sandbox."""
+    """Runs shards. Cancelling `run_shard` ends the sandbox.
+
+    One that several runs use at once has an attribute `admission`, where each of them takes its share.
+    """
 
     async def run_shard(
         self,

@@ -68,7 +68,8 @@ async def run(
     """Run the composition `graph`. Raises `RunError`.
 
     Inputs and configs of type `secret` are `Secret` or str. `placement` and `drivers` stand in for the sandbox pool of
-    this machine and for the standard drivers; the caller closes them.
+    this machine and for the standard drivers; the caller closes them. A placement of `open_local` may serve
+    several runs at once.
     """
     limits = limits or RunLimits()
     count = sum(len(items) for items in inputs.values())
@@ -108,11 +109,17 @@ def _context(
         call=CallContext(prepared.endpoints, prepared.secrets, program.types),
         secrets=prepared.secrets,
         configs=prepared.configs,
-        admission=Admission(limits.sandboxes, limits.memory).share(),
+        admission=_admission(placement, limits).share(limits.sandboxes, limits.memory),
         requests=anyio.CapacityLimiter(limits.requests),
         summary=summary,
         costs=Costs(),
     )
+
+
+def _admission(placement: Placement | None, limits: RunLimits) -> Admission:
+    """The one of a placement that is shared with other runs, or one of this run's own."""
+    shared: Admission | None = getattr(placement, "admission", None)
+    return shared or Admission(limits.sandboxes, limits.memory)
 
 
 @asynccontextmanager

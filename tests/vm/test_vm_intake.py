@@ -157,7 +157,7 @@ def test_admission_is_fair_and_survives_cancellation() -> None:
                 await release.wait()
 
     async def main() -> None:
-        admission, release = Admission(2, 100).share(), anyio.Event()
+        admission, release = Admission(2, 100).share(2, 100), anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(hold, admission, "first", 60, release)
             await anyio.wait_all_tasks_blocked()

@@ -25,6 +25,11 @@ def dice(*parts: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(b"\0".join(parts), digest_size=4).digest(), "big")
 
 
+def brief(value: bytes) -> bytes:
+    """A short text that stands for any bytes."""
+    return b"%08x" % dice(value)
+
+
 class Unruly:
     """Lets others go first, some of the time for long."""
 
@@ -56,7 +61,9 @@ class Driver:
         if operation == "shaky" and roll % 7 == 0:
             raise DriverFailureError("fake.failed", f"no {roll % 100}")
         name = f"n{roll % 5}" if roll % 3 else ""
-        return ([(f"k{roll % 11}", name, f"{arguments[0]}.{i}") for i in range(roll % 3 if operation == "many" else 1)],)
+        return (
+            [(f"k{roll % 11}", name, f"{arguments[0]}.{i}") for i in range(roll % 3 if operation == "many" else 1)],
+        )
 
     async def aclose(self) -> None:
         pass
@@ -66,12 +73,12 @@ def kernels(kit: Any) -> dict[str, Any]:
     """Python kernels: `plain` one to one, `few` one to any number with keys and names, `shaky` fails in every way."""
 
     def plain(x: list[Any]) -> list[Any]:
-        return [(0, None, None, x[0][2] + b"p")]
+        return [(0, None, None, brief(x[0][2]) + b"p")]
 
     def few(x: list[Any]) -> list[Any]:
         roll = dice(x[0][2])
         key = f"key{roll % 4}".encode() if roll % 5 else None
-        return [(0, key, f"name{i}" if roll % 2 else None, x[0][2] + b"%d" % i) for i in range(roll % 4)]
+        return [(0, key, f"name{i}" if roll % 2 else None, brief(x[0][2]) + b"%d" % i) for i in range(roll % 4)]
 
     def shaky(x: list[Any]) -> list[Any]:
         roll = dice(x[0][2]) % 23
@@ -83,16 +90,16 @@ def kernels(kit: Any) -> dict[str, Any]:
             raise kit.Crash("sandbox.crash")
         if roll == 4:
             return []
-        return [(NOTE, None, None, b"seen " + x[0][2]), (0, None, None, x[0][2] + b"s")]
+        return [(NOTE, None, None, b"seen " + x[0][2]), (0, None, None, brief(x[0][2]) + b"s")]
 
     def both(x: list[Any]) -> list[Any]:
-        return [(0, None, None, x[0][2] + b"a"), *[(1, None, None, x[0][2] + b"b")] * (dice(x[0][2]) % 2)]
+        return [(0, None, None, brief(x[0][2]) + b"a"), *[(1, None, None, brief(x[0][2]) + b"b")] * (dice(x[0][2]) % 2)]
 
     def beside(x: list[Any], others: list[Any]) -> list[Any]:
-        return [(0, None, None, x[0][2] + b"|%d" % len(others))]
+        return [(0, None, None, brief(x[0][2]) + b"|%d" % len(others))]
 
     def whole(xs: list[Any]) -> list[Any]:
-        return [(0, None, None, b",".join(value for _, _, value in xs)[:100])]
+        return [(0, None, None, brief(b",".join(value for _, _, value in xs)))]
 
     return {"plain": plain, "few": few, "shaky": shaky, "both": both, "beside": beside, "whole": whole}
 
@@ -144,7 +151,9 @@ class Maker:
             self.failures.append(self.kit.at(number, -1))
 
     def call(self) -> None:
-        kind = self.random.choice(("plain", "few", "few", "shaky", "shaky", "both", "beside", "whole", "net", "net", "graph"))
+        kind = self.random.choice(
+            ("plain", "few", "few", "shaky", "shaky", "both", "beside", "whole", "net", "net", "graph")
+        )
         source, key = self.source()
         kit, args = self.kit, [self.kit.arg(source, "each")]
         if kind == "net":
@@ -152,7 +161,9 @@ class Maker:
         elif kind == "graph":
             flow = kit.many(key=key)
             policies = Policies(on_failure="collect")
-            self.add(CompositionNode(f"graph{len(self.nodes)}", "inner", tuple(args), (flow,), policies, kit.CALL), [key])
+            self.add(
+                CompositionNode(f"graph{len(self.nodes)}", "inner", tuple(args), (flow,), policies, kit.CALL), [key]
+            )
         elif kind == "whole":
             self.add(kit.node("whole", [kit.arg(source, "all")], [kit.many()], on_failure="skip"), [None])
         else:
@@ -228,5 +239,7 @@ def test_results_are_those_of_complete_sets(kit: Any, block: int, monkeypatch: p
 
         for order in (1, 2, 3):
             bound = maker.random.choice((1, 1 << 20))
-            assert expected == play(kit, program, inputs, 1000 * seed + order, sandboxes=3, requests=4, undelivered=bound)
+            assert expected == play(
+                kit, program, inputs, 1000 * seed + order, sandboxes=3, requests=4, undelivered=bound
+            )
     assert streamed > 10
