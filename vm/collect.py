@@ -156,7 +156,9 @@ def _plain_values(result: Outcome) -> list[Buffer]:
     count = len(offsets)
     if count > 1 and lengths[0] < _VIEW_FROM and lengths.count(lengths[0]) == count:
         length, start, step = lengths[0], offsets[0], offsets[1] - offsets[0]
-        if max(1, length) <= step <= 2 * _STEP + length and offsets == array("Q", range(start, start + count * step, step)):
+        if max(1, length) <= step <= 2 * _STEP + length and offsets == array(
+            "Q", range(start, start + count * step, step)
+        ):
             row = Struct(f"{length}s{step - length}x")
             whole = memoryview(data)[start : start + (count - 1) * step]
             last = start + (count - 1) * step

@@ -48,6 +48,7 @@ from dandc.compiler.types import (
 )
 from dandc.lang.spans import Span
 from dandc.vm import BundleError, dumps, loads
+from dandc.vm.bundle import VERSION
 
 LINE = Named("main.Line")
 PAIR = Named("json.Pair", (I64, Option(STR)))
@@ -133,7 +134,7 @@ def test_every_truncation_and_every_flipped_byte_is_found() -> None:
 def sealed(head: bytes, blobs: bytes) -> bytes:
     """A bundle with a proper hash round whatever is in it."""
     body = head + blobs
-    return struct.pack("<8sII32s", b"dandcIRb", 1, len(head), hashlib.sha256(body).digest()) + body
+    return struct.pack("<8sII32s", b"dandcIRb", VERSION, len(head), hashlib.sha256(body).digest()) + body
 
 
 def mutations(value: Any, source: random.Random) -> Any:
