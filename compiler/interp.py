@@ -15,12 +15,24 @@ from typing import Any
 from attrs import frozen
 
 from dandc.compiler.encoding import EncodingError, Variant, encode
-from dandc.compiler.interp_values import Buffer, Trapped, apply, at_boundary, internal, mark_shared, neutral
+from dandc.compiler.interp_values import (
+    Buffer,
+    Trapped,
+    apply,
+    at_boundary,
+    from_static,
+    internal,
+    mark_shared,
+    neutral,
+    static,
+    too_large,
+)
 from dandc.compiler.kir import (
     Assign,
     Body,
     Break,
     Call,
+    Const,
     Continue,
     Emit,
     Fail,
@@ -44,18 +56,26 @@ from dandc.compiler.kir import (
     PayloadStep,
     Place,
     Return,
+    StaticValue,
     Step,
     Store,
     Switch,
     Trap,
 )
 from dandc.compiler.kir_walk import call_cycles, step_type
-from dandc.compiler.limits import CALL_DEPTH, NOTE_BYTES, NOTE_COUNT, dropped_note
+from dandc.compiler.limits import CALL_DEPTH, CONSTANT_BYTES, NOTE_BYTES, NOTE_COUNT, VALUE_DEPTH, dropped_note
 from dandc.compiler.types import (
     STR,
+    Array,
+    Basic,
+    Named,
     Option,
+    RecordDef,
     SetRef,
+    Tuple,
     Type,
+    fields,
+    variants,
 )
 from dandc.lang.spans import NOWHERE, Span
 
@@ -85,6 +105,30 @@ class InstanceResult:
     trap: str = ""
     message: str = ""
     site: Span | None = None
+
+
+@frozen(slots=True)
+class Evaluation:
+    """The value of a function without parameters, or the trap that ended it.
+
+    `limit.steps` is a trap, too, and `limit.output` a value that is too large. `calls` are the sites of the calls that were
+    open at a trap, innermost first.
+    """
+
+    value: StaticValue
+    steps: int
+    trap: str = ""
+    site: Span | None = None
+    calls: tuple[Span, ...] = ()
+
+
+def evaluate(kernel: Kernel, steps: int) -> Evaluation:
+    """The value that the first function of `kernel` returns; it has no parameters.
+
+    `steps` bounds instructions, and what they copy as well, so that it is a bound for time and memory.
+    """
+    machine = _Machine(kernel, steps, weighs=True)
+    return machine.evaluation()
 
 
 def run_kernel(kernel: Kernel, instances: list[list[Any]], steps: int = DEFAULT_STEPS) -> list[InstanceResult]:
@@ -263,10 +307,17 @@ class _Frame:
 class _Machine:
     """Runs instances of one kernel, one after the other."""
 
-    def __init__(self, kernel: Kernel, steps: int) -> None:
+    def __init__(self, kernel: Kernel, steps: int, *, weighs: bool = False) -> None:
         self.kernel = kernel
         self.types = kernel.types
         self.steps = steps
+        self.left = steps
+        self.weighs = weighs
+        self.weight = 0
+        self.widths: dict[Type, int] = {}
+        self.constants = {c.name: c for c in kernel.constants}
+        self.known: dict[str, Any] = {}
+        self.result: Any = None
         self.cyclic = call_cycles(kernel.functions)
         self.codes: dict[str, _Code] = {}
         for function in kernel.functions:
@@ -291,6 +342,43 @@ class _Machine:
             return InstanceResult(state, (), self.all_notes(), end.trap, end.message, site)
         return InstanceResult("ok", tuple(self.emissions), self.all_notes())
 
+    def evaluation(self) -> Evaluation:
+        """Runs the first function, which has no parameters, for its result."""
+        function = self.kernel.functions[0]
+        self.frames.append(_Frame(self.codes[function.name], None, counted=False))
+        try:
+            self.loop()
+        except _End as end:
+            calls = tuple(frame.call.site for frame in reversed(self.frames) if frame.call is not None)
+            site = None if end.site == NOWHERE else end.site
+            return Evaluation(None, self.used(), end.trap, site, calls)
+        if too_large(self.result, CONSTANT_BYTES, VALUE_DEPTH):
+            return Evaluation(None, self.used(), "limit.output")
+        return Evaluation(static(function.result, self.result, self.types), self.used())
+
+    def used(self) -> int:
+        return self.steps - self.left + self.weight
+
+    def weigh(self, n: int) -> None:
+        """Counts `n` elements that an instruction copies or looks at."""
+        self.weight += n
+        if self.weight > self.steps:
+            raise _End("limit.steps", NOWHERE)
+
+    def width(self, t: Type) -> int:
+        """The number of parts of a value, without what lies in its arrays."""
+        if t not in self.widths:
+            inside: tuple[Type, ...] = ()
+            if not isinstance(t, Basic | Array | SetRef):
+                inside = tuple(p for _, p in self.parts(t))
+            self.widths[t] = 1 + sum(map(self.width, inside))
+        return self.widths[t]
+
+    def parts(self, t: Type) -> tuple[tuple[str, Type], ...]:
+        if isinstance(t, Tuple) or (isinstance(t, Named) and isinstance(self.types[str(t)], RecordDef)):
+            return fields(t, self.types)
+        return tuple((name, p) for name, payload in variants(t, self.types) for p in payload)
+
     def all_notes(self) -> tuple[str, ...]:
         return (*self.notes, *([dropped_note(self.dropped)] if self.dropped else []))
 
@@ -306,14 +394,17 @@ class _Machine:
 
     def loop(self) -> None:
         left = self.steps
-        while self.frames:
-            frame = self.frames[-1]
-            instr = frame.code[frame.next]
-            frame.next += 1
-            left -= 1
-            if left < 0:
-                raise _End("limit.steps", NOWHERE)
-            _EXECUTE[type(instr)](self, frame, instr)
+        try:
+            while self.frames:
+                frame = self.frames[-1]
+                instr = frame.code[frame.next]
+                frame.next += 1
+                left -= 1
+                if left < 0:
+                    raise _End("limit.steps", NOWHERE)
+                _EXECUTE[type(instr)](self, frame, instr)
+        finally:
+            self.left = left
 
     # operands and places
 
@@ -361,6 +452,8 @@ class _Machine:
             if depth == len(place.steps):
                 return new(value)
             step = place.steps[depth]
+            if self.weighs and not isinstance(step, IndexStep):
+                self.weigh(len(value) if isinstance(value, tuple) else len(value.fields))
             if isinstance(step, FieldStep):
                 return (*value[: step.index], at(value[step.index], depth + 1), *value[step.index + 1 :])
             if isinstance(step, PayloadStep):
@@ -368,6 +461,8 @@ class _Machine:
                 changed = (*parts[: step.index], at(parts[step.index], depth + 1), *parts[step.index + 1 :])
                 return Variant(value.index, changed)
             index = indices[depth]
+            if self.weighs and value.shared:
+                self.weigh(len(value.items))
             if not 0 <= index < len(value.items):
                 raise _End("trap.index", site)
             buffer = value.changeable()
@@ -406,6 +501,8 @@ class _Machine:
 
     def load(self, frame: _Frame, instr: Load) -> None:
         value = self.get(frame, instr.place, instr.site)
+        if self.weighs:
+            self.weigh(self.width(frame.function.locals[instr.dst].type) - 1)
         if instr.mode == "share" or (instr.mode == "move" and self.through_shared(frame, instr.place)):
             mark_shared(value)
         frame.values[instr.dst] = value
@@ -429,6 +526,8 @@ class _Machine:
             frame.values[instr.dst] = self.set_part(frame, instr, args, target)
             return
         source = self.operand_type(frame, instr.args[0])
+        if self.weighs:
+            self.weigh(_weight(instr.op, args))
         try:
             frame.values[instr.dst] = apply(instr.op, args, source, target)
         except Trapped as trapped:
@@ -451,6 +550,9 @@ class _Machine:
         change = _MUTATIONS[instr.op]
 
         def new(value: Buffer) -> Buffer:
+            if self.weighs:
+                copied = len(value.items) if value.shared else 0
+                self.weigh(copied + (len(operand.items) if instr.op == "extend" else 0))
             if instr.op == "truncate":
                 check_truncation(value, operand, self.place_type(t, instr.place), instr.site)
             if instr.op == "extend" and isinstance(operand.items, list):
@@ -475,6 +577,12 @@ class _Machine:
 
     def make_array(self, frame: _Frame, instr: MakeArray) -> None:
         frame.values[instr.dst] = Buffer([self.read(frame, arg) for arg in instr.args])
+
+    def const(self, frame: _Frame, instr: Const) -> None:
+        if instr.name not in self.known:
+            constant = self.constants[instr.name]
+            self.known[instr.name] = from_static(constant.type, constant.value, self.types)
+        frame.values[instr.dst] = self.known[instr.name]
 
     def emit(self, frame: _Frame, instr: Emit) -> None:
         output = self.kernel.outputs[instr.output]
@@ -506,6 +614,8 @@ class _Machine:
     def call(self, frame: _Frame, instr: Call) -> None:
         counted = instr.fn in self.cyclic
         callee = _Frame(self.codes[instr.fn], instr, counted=counted)
+        if self.weighs:
+            self.weigh(len(callee.values) >> 3)
         for number, arg in enumerate(instr.args):
             if isinstance(arg, Place):
                 callee.values[number] = self.lend(frame, arg, instr.site)
@@ -533,6 +643,7 @@ class _Machine:
         frame = self.frames.pop()
         value = None if instr.value is None else self.read(frame, instr.value)
         if not self.frames:
+            self.result = value
             return
         if frame.counted:
             self.depth -= 1
@@ -562,6 +673,7 @@ _EXECUTE: dict[type, Callable[[_Machine, _Frame, Any], None]] = {
     Make: _Machine.make,
     MakeVariant: _Machine.make_variant,
     MakeArray: _Machine.make_array,
+    Const: _Machine.const,
     Emit: _Machine.emit,
     Note: _Machine.note,
     Fail: _Machine.fail,
@@ -576,6 +688,18 @@ _MUTATIONS: dict[str, Callable[[Buffer, Any], None]] = {
     "truncate": lambda buffer, operand: buffer.items.__delitem__(slice(operand, None)),
     "reserve": lambda buffer, operand: None,
 }
+
+
+_SCANS = frozenset("eq ne lt le gt ge to_bytes str_unchecked".split())
+
+
+def _weight(op: str, args: list[Any]) -> int:
+    """How many elements a primitive copies or looks at."""
+    if op in _SCANS and isinstance(args[0], Buffer):
+        return len(args[0].items)
+    if op == "slice":
+        return max(min(args[2], len(args[0].items)) - args[1], 0)
+    return max(args[0], 0) if op == "array_filled" else 0
 
 
 def check_truncation(value: Buffer, count: int, t: Type, site: Span) -> None:

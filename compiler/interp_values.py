@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dandc.compiler.encoding import Variant, pack_f32
+from dandc.compiler.kir import StaticValue
 from dandc.compiler.types import (
     BYTES,
     FLOAT_BITS,
@@ -98,6 +99,76 @@ def neutral(t: Type, value: Any, types: TypeTable) -> Any:
         return Variant(value.index, tuple(neutral(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
     parts = tuple(neutral(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
     return list(zip(*parts[:2], strict=True)) if is_map(t) else parts
+
+
+def static(t: Type, value: Any, types: TypeTable) -> StaticValue:
+    """A value that the interpreter holds, as a constant of a kernel."""
+    if isinstance(t, Basic):
+        plain: StaticValue = (
+            value if t not in (STR, BYTES, SECRET) else bytes(value.items) if t == BYTES else _text(value)
+        )
+        return plain
+    if isinstance(t, Array):
+        return tuple(static(t.item, item, types) for item in value.items)
+    if isinstance(value, Variant):
+        payload = variants(t, types)[value.index][1]
+        return Variant(value.index, tuple(static(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
+    return tuple(static(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+
+
+def _text(value: Any) -> str:
+    text: str = value.items.decode()
+    return text
+
+
+def from_static(t: Type, value: StaticValue, types: TypeTable) -> Any:
+    """A constant of a kernel as the interpreter holds it, its buffers shared."""
+    if isinstance(value, str):
+        return Buffer(bytearray(value.encode()), shared=True)
+    if isinstance(value, bytes):
+        return Buffer(bytearray(value), shared=True)
+    if isinstance(value, Variant):
+        payload = variants(t, types)[value.index][1]
+        return Variant(value.index, tuple(from_static(p, v, types) for p, v in zip(payload, value.fields, strict=True)))
+    if not isinstance(value, tuple):
+        return value
+    if isinstance(t, Array):
+        return Buffer([from_static(t.item, item, types) for item in value], shared=True)
+    return tuple(from_static(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+
+
+def neutral_static(t: Type, value: StaticValue, types: TypeTable) -> Any:
+    """A constant of a kernel as a neutral value."""
+    if isinstance(t, Array):
+        assert isinstance(value, tuple)
+        return [neutral_static(t.item, item, types) for item in value]
+    if isinstance(value, Variant):
+        payload = variants(t, types)[value.index][1]
+        return Variant(
+            value.index, tuple(neutral_static(p, v, types) for p, v in zip(payload, value.fields, strict=True))
+        )
+    if not isinstance(value, tuple):
+        return value
+    parts = tuple(neutral_static(p, v, types) for (_, p), v in zip(fields(t, types), value, strict=True))
+    return list(zip(*parts[:2], strict=True)) if is_map(t) else parts
+
+
+def too_large(value: Any, most: int, depth: int) -> bool:
+    """Whether a value is of more than `most` bytes (about), or has arrays more than `depth` deep in each other."""
+    waiting = [(value, 0)]
+    while waiting and most >= 0:
+        part, deep = waiting.pop()
+        most -= 8
+        if isinstance(part, Buffer):
+            if isinstance(part.items, bytearray):
+                most -= len(part.items)
+            elif deep == depth or 8 * len(part.items) > most:
+                return True
+            else:
+                waiting.extend((item, deep + 1) for item in part.items)
+        elif isinstance(part, tuple | Variant):
+            waiting.extend((item, deep) for item in (part.fields if isinstance(part, Variant) else part))
+    return most < 0
 
 
 def at_boundary(data: bytearray, offset: int) -> bool:

@@ -14,7 +14,7 @@ parameter) are ever changed, by `Store`, `Mutate`, `Swap...` and by `inout` argu
   - `share`: an independent immutable value. O(1): source and result are marked as not exclusive, whoever
     changes its own first copies the buffer then (one level; inner buffers of a copy are not exclusive either).
   - `move`: the place is dead afterwards; exclusiveness goes along.
-Results of `Make...`, `Call` and of most `Op` are owned (fresh). Operands of `Assign`, `Store`, `Make`, `MakeVariant`,
+Results of `Make...`, `Const`, `Call` and of most `Op` are owned (fresh, or shared with a constant). Operands of `Assign`, `Store`, `Make`, `MakeVariant`,
 `MakeArray`, `Return` and of element-taking `Mutate` are *consumed*: they must be owned, and are dead afterwards
 (scalars and literals are always fine). All other operands are only read during the instruction.
 
@@ -23,6 +23,7 @@ Results of `Make...`, `Call` and of most `Op` are owned (fresh). Operands of `As
 
 from attrs import field, frozen
 
+from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.types import Type, TypeDef
 from dandc.lang.spans import Span
@@ -148,6 +149,14 @@ class MakeArray(Instr):
 
 
 @frozen(slots=True)
+class Const(Instr):
+    """`dst = const NAME`: the value of a constant of the kernel, shared: whoever changes its own first copies the buffer."""
+
+    dst: int
+    name: str
+
+
+@frozen(slots=True)
 class Call(Instr):
     """`dst = call fn args`: operands for parameters (only read), places for `inout` ones. dst None: result unit."""
 
@@ -269,6 +278,20 @@ class Function:
     release: bool = False
 
 
+# A value in a kernel: int, float, bool, str, bytes, None (unit), tuple (of an array its elements, of a record or tuple its
+# fields, a map's index among them), `Variant` (option, result, enum).
+StaticValue = int | float | bool | str | bytes | None | tuple["StaticValue", ...] | Variant
+
+
+@frozen(slots=True)
+class Constant:
+    """A value that was known when the kernel was compiled: it stands in the image as it will be in memory."""
+
+    name: str
+    type: Type
+    value: StaticValue = field(repr=False)
+
+
 @frozen(slots=True)
 class Kernel:
     """A kernel with all functions that it reaches; `functions[0]` is its entry and returns unit.
@@ -281,6 +304,7 @@ class Kernel:
     outputs: tuple[OutputDecl, ...]
     functions: tuple[Function, ...]
     types: dict[str, TypeDef]
+    constants: tuple[Constant, ...] = ()
 
 
 # Traps: name in diagnostics, number in the image's instance record, meaning.

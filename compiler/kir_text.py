@@ -7,6 +7,7 @@ the number of the file first (`@1:4-9`) when it is not file 0.
     kernel "page"
     param set "lines": set[str]
     output one "page": str
+    const "main.SIZES": array[i64] = [1, 2]
     file 0 "main.dnd"
     fn "page"(%0 "lines": set[str]) -> unit {
       var %1 "text": str
@@ -20,6 +21,7 @@ import json
 import math
 import re
 
+from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.kir import (
     MUTATIONS,
@@ -28,6 +30,8 @@ from dandc.compiler.kir import (
     Body,
     Break,
     Call,
+    Const,
+    Constant,
     Continue,
     Emit,
     Fail,
@@ -52,6 +56,7 @@ from dandc.compiler.kir import (
     PayloadStep,
     Place,
     Return,
+    StaticValue,
     Step,
     Store,
     Switch,
@@ -59,7 +64,22 @@ from dandc.compiler.kir import (
 )
 from dandc.compiler.kir_walk import walk
 from dandc.compiler.type_text import TypeTextError, parse_type_prefix
-from dandc.compiler.types import BOOL, BYTES, STR, UNIT, Basic, EnumDef, RecordDef, Type, TypeDef, is_float
+from dandc.compiler.types import (
+    BOOL,
+    BYTES,
+    STR,
+    UNIT,
+    Array,
+    Basic,
+    EnumDef,
+    RecordDef,
+    Type,
+    TypeDef,
+    TypeTable,
+    fields,
+    is_float,
+    variants,
+)
 from dandc.lang.spans import NOWHERE, Span
 
 # --- printing -------------------------------------------------------------------------------------------------------
@@ -72,6 +92,9 @@ def print_kernel(kernel: Kernel) -> str:
     lines += [f"param {_declared(p)}" for p in kernel.params]
     lines += [f"output {_declared(o)}" for o in kernel.outputs]
     lines += [_type_line(name, definition) for name, definition in kernel.types.items()]
+    lines += [
+        f"const {_quote(c.name)}: {c.type} = {_value_text(kernel.types, c.type, c.value)}" for c in kernel.constants
+    ]
     lines += [f"file {number} {_quote(file)}" for number, file in enumerate(files)]
     for function in kernel.functions:
         lines += ["", *_Printer(files).function(function)]
@@ -112,6 +135,21 @@ def literal_text(literal: Lit) -> str:
         return f"{_float_text(value)}:{t}"
     assert isinstance(value, int)
     return f"{value:d}:{t}"
+
+
+def _value_text(types: TypeTable, t: Type, value: StaticValue) -> str:
+    """A constant's value: as literals without types, `[...]` an array, `(...)` fields, `#1(...)` a variant."""
+    if isinstance(t, Basic):
+        text = literal_text(Lit(t, value))  # type: ignore[arg-type]
+        return text if t in (UNIT, BOOL, BYTES) else text.removesuffix(f":{t}")
+    if isinstance(value, Variant):
+        payload = variants(t, types)[value.index][1]
+        inside = ", ".join(_value_text(types, p, v) for p, v in zip(payload, value.fields, strict=True))
+        return f"#{value.index}({inside})"
+    assert isinstance(value, tuple)
+    if isinstance(t, Array):
+        return f"[{', '.join(_value_text(types, t.item, v) for v in value)}]"
+    return f"({', '.join(_value_text(types, p, v) for (_, p), v in zip(fields(t, types), value, strict=True))})"
 
 
 def _float_text(value: float) -> str:
@@ -164,6 +202,8 @@ def instr_text(instr: Instr) -> str:
             return f"%{dst} = variant {variant}({_operands(args)})"
         case MakeArray(dst=dst, args=args):
             return f"%{dst} = array({_operands(args)})"
+        case Const(dst=dst, name=name):
+            return f"%{dst} = const {_quote(name)}"
         case Call():
             return _call_text(instr)
         case Emit():
@@ -283,6 +323,7 @@ _LITERAL = re.compile(
     rf"(?P<unit>\(\))|(?P<bool>true|false)\b|x(?P<bytes>{_STRING})|(?P<text>{_STRING}):(?P<text_type>str|secret)"
     r"|(?P<float>-?0x[0-9a-f.]+p[+-]?\d+|-?inf|nan):(?P<float_type>f32|f64)|(?P<int>-?\d+):(?P<int_type>[iu]\d+)"
 )
+_PLAIN = re.compile(rf"\(\)|true\b|false\b|x?{_STRING}|-?0x[0-9a-f.]+p[+-]?\d+|-?inf|nan|-?\d+")
 _SITE = re.compile(r" @(?:(\d+):)?(\d+)-(\d+)$")
 
 
@@ -400,6 +441,7 @@ class _Parser:
         outputs: list[OutputDecl] = []
         types: dict[str, TypeDef] = {}
         functions: list[Function] = []
+        constants: list[Constant] = []
         while self.next_line < len(self.lines):
             self.advance()
             match self.match(r"\w+ "):
@@ -413,6 +455,8 @@ class _Parser:
                 case "enum ":
                     named = self.string()
                     types[named] = self.enum()
+                case "const ":
+                    constants.append(self.constant(types))
                 case "file ":
                     number = self.integer()
                     self.expect(" ")
@@ -421,7 +465,50 @@ class _Parser:
                     functions.append(self.function())
                 case other:
                     raise KirTextError(f"unknown {other!r}")
-        return Kernel(name, tuple(params), tuple(outputs), tuple(functions), types)
+        return Kernel(name, tuple(params), tuple(outputs), tuple(functions), types, tuple(constants))
+
+    def constant(self, types: dict[str, TypeDef]) -> Constant:
+        name = self.string()
+        self.expect(": ")
+        t = self.type()
+        self.expect(" = ")
+        return Constant(name, t, self.value(t, types))
+
+    def value(self, t: Type, types: dict[str, TypeDef]) -> StaticValue:
+        """A value of type `t` as `_value_text` writes it."""
+        if isinstance(t, Basic):
+            found = _PLAIN.match(self.line, self.at)
+            if found is None:
+                raise KirTextError(f"expected a value of `{t}` at column {self.at}")
+            self.at = found.end()
+            typed = found[0] if t in (UNIT, BOOL, BYTES) else f"{found[0]}:{t}"
+            literal = _LITERAL.fullmatch(typed)
+            if literal is None:
+                raise KirTextError(f"{found[0]} is no value of `{t}`")
+            return _literal_value(literal).value
+        if self.accept("#"):
+            index = self.integer()
+            self.expect("(")
+            return Variant(index, self.values(variants(t, types)[index][1], ")", types))
+        if isinstance(t, Array):
+            self.expect("[")
+            items: list[StaticValue] = []
+            while not self.accept("]"):
+                if items:
+                    self.expect(", ")
+                items.append(self.value(t.item, types))
+            return tuple(items)
+        self.expect("(")
+        return self.values(tuple(p for _, p in fields(t, types)), ")", types)
+
+    def values(self, parts: tuple[Type, ...], closing: str, types: dict[str, TypeDef]) -> tuple[StaticValue, ...]:
+        found: list[StaticValue] = []
+        for number, part in enumerate(parts):
+            if number:
+                self.expect(", ")
+            found.append(self.value(part, types))
+        self.expect(closing)
+        return tuple(found)
 
     def declared(self) -> tuple[str, str, Type | None, Type]:
         """Name, kind, key and item."""
@@ -617,6 +704,9 @@ class _Parser:
                 return MakeVariant(site, dst, number, self.operands(")"))
             case "call":
                 return self.call(site, dst)
+            case "const":
+                self.expect(" ")
+                return Const(site, dst, self.string())
         if word not in OPS:
             raise KirTextError(f"unknown operation {word!r}")
         self.expect("(")

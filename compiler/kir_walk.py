@@ -11,6 +11,7 @@ from dandc.compiler.kir import (
     Assign,
     Body,
     Call,
+    Const,
     Emit,
     Fail,
     FieldStep,
@@ -83,7 +84,7 @@ def defined(instr: Instr) -> int | None:
     match instr:
         case Assign(dst=dst) | Load(dst=dst) | Op(dst=dst) | Make(dst=dst) | MakeVariant(dst=dst) | MakeArray(dst=dst):
             return dst
-        case Call(dst=dst):
+        case Call(dst=dst) | Const(dst=dst):
             return dst
         case For(index=index):
             return index

@@ -17,6 +17,14 @@ NOTE_COUNT = 1000
 NOTE_BYTES = 64 * 1024
 
 
+# Steps (about: instructions, and elements copied) of computing one constant, and all constants of a program.
+CONSTANT_STEPS = 2_000_000
+PROGRAM_STEPS = 20_000_000
+
+# Bytes of the value of one constant, and arrays inside arrays in it.
+CONSTANT_BYTES = 1 << 20
+
+
 def dropped_note(dropped: int) -> str:
     """The text of the last note when `dropped` notes did not fit."""
     return f"{dropped} further notes were dropped"

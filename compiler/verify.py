@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from dandc.compiler.codegen.layout import Layout, LayoutError, is_header
+from dandc.compiler.encoding import Variant
 from dandc.compiler.interp_values import round_float
 from dandc.compiler.kir import (
     MUTATIONS,
@@ -23,6 +24,8 @@ from dandc.compiler.kir import (
     Body,
     Break,
     Call,
+    Const,
+    Constant,
     Continue,
     Emit,
     Fail,
@@ -142,7 +145,35 @@ def _kernel_problems(kernel: Kernel) -> list[Problem]:
         reasons.append("the entry does not return unit")
     if names[0] in _callees(kernel):
         reasons.append("the entry is called")
+    known = [c.name for c in kernel.constants]
+    reasons += [f"two constants are called `{n}`" for n in sorted(set(known)) if known.count(n) > 1]
+    reasons += [
+        f"the constant `{c.name}` is no value of `{c.type}`" for c in kernel.constants if not _is_value(kernel, c)
+    ]
     return [Problem(kernel.name, "", reason) for reason in reasons]
+
+
+def _is_value(kernel: Kernel, constant: Constant) -> bool:
+    """Whether a constant is put together as its type says."""
+    waiting: list[tuple[Type, object]] = [(constant.type, constant.value)]
+    while waiting:
+        t, value = waiting.pop()
+        if isinstance(t, Basic):
+            if not _fits(Lit(t, value)):  # type: ignore[arg-type]
+                return False
+            continue
+        if isinstance(t, Array):
+            inside = [t.item] * len(value) if isinstance(value, tuple) else None
+        elif isinstance(value, Variant):
+            rows = variants(t, kernel.types)
+            inside = list(rows[value.index][1]) if 0 <= value.index < len(rows) else None
+            value = value.fields
+        else:
+            inside = [item for _, item in fields(t, kernel.types)]
+        if inside is None or not isinstance(value, tuple) or len(inside) != len(value):
+            return False
+        waiting.extend(zip(inside, value, strict=True))
+    return True
 
 
 def _callees(kernel: Kernel) -> set[str]:
@@ -335,6 +366,12 @@ class _FunctionVerifier:
         _require(isinstance(t, Array), f"`{t}` is no array")
         if isinstance(t, Array):
             self.all_same([t.item] * len(instr.args), instr.args, "array")
+
+    def const(self, instr: Const) -> None:
+        known = next((c for c in self.kernel.constants if c.name == instr.name), None)
+        if known is None:
+            raise _Wrong(f"there is no constant `{instr.name}`")
+        self.same(self.local(instr.dst), known.type, "the constant")
 
     def call(self, instr: Call) -> None:
         callee = next((f for f in self.kernel.functions if f.name == instr.fn), None)
@@ -530,6 +567,7 @@ _CHECKS: dict[type, Callable[[_FunctionVerifier, Any], None]] = {
     Make: _FunctionVerifier.make,
     MakeVariant: _FunctionVerifier.make_variant,
     MakeArray: _FunctionVerifier.make_array,
+    Const: _FunctionVerifier.const,
     Call: _FunctionVerifier.call,
     Emit: _FunctionVerifier.emit,
     Note: _FunctionVerifier.text,

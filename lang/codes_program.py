@@ -193,6 +193,21 @@ TYPES: dict[str, tuple[str, str]] = {
         " one name for the row or a pattern that takes it apart, and before it a name for its number if that is wanted:"
         ' `for (a, b) in [(1, 2), (3, 4)]`, `for i, name in ["x", "y"]`.',
     ),
+    "T0341": (
+        "constant without a value",
+        "A constant is computed when the program is compiled, and what would be a trap in a run is a mistake in the program then."
+        " The diagnostic shows the place of the trap, and the calls that led there from the constant.",
+    ),
+    "T0342": (
+        "constant too dear",
+        "A constant is computed when the program is compiled, within limits for its steps and for the size of its value. Compute what is"
+        " dearer in a `function`, where the limits of a run hold, or read it as an input.",
+    ),
+    "T0343": (
+        "constant that depends on the run",
+        "The value of a constant is known when the program is compiled; configs and endpoints are known only when it runs. Write an"
+        " `fn` without parameters in place of the constant: it is computed where it is called.",
+    ),
 }
 
 COMPOSITIONS: dict[str, tuple[str, str]] = {
@@ -221,8 +236,8 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
     ),
     "C0410": (
         "not a constant",
-        "Compositions connect functions; values are computed inside functions. Here literals, arrays, records and variants of"
-        " literals, and constants can stand.",
+        "Compositions connect functions; what depends on sets is computed inside functions. An expression here is a constant: it is"
+        " computed when the program is compiled, and may use literals, constants and helpers, but no set and no input.",
     ),
     "C0411": (
         "retry of pure code",

@@ -8,8 +8,8 @@ from dandc.compiler.check.bodies import check_fn, check_kernel
 from dandc.compiler.check.body import Want
 from dandc.compiler.check.captures import Captures, captures, walk
 from dandc.compiler.check.circles import circles
-from dandc.compiler.check.constants import settle_constants
 from dandc.compiler.check.declare import declare
+from dandc.compiler.check.evaluate import settle_constants
 from dandc.compiler.check.flows import (
     FAILURE,
     KernelFacts,
@@ -80,7 +80,7 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
     for name, fn in world.fns.items():
         if not fn.scope.module.trusted and not _holds(fn.item, syntax):
             world.typed_fn(name)
-    settle_constants(world)
+    settle_constants(world, [f.item.span for f in world.fns.values() if syntax and _holds(f.item, syntax)])
     facts = {}
     for name, kernel in world.kernels.items():
         if _holds(kernel.item, syntax):

@@ -8,9 +8,10 @@ from attrs import Factory, define, evolve, field, fields_dict, frozen
 
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
-from dandc.compiler.check.captures import Captures, walk
+from dandc.compiler.check.captures import Captures
 from dandc.compiler.check.circles import circles, circular, producers_first
-from dandc.compiler.check.constants import constant_value, settle
+from dandc.compiler.check.constants import settle
+from dandc.compiler.check.evaluate import expression_value, mentions_broken
 from dandc.compiler.check.symbols import CompositionDecl, KernelDecl, Symbol, World
 from dandc.compiler.check.types import KIND_WORDS, contents, define_type, lookup, lookup_path
 from dandc.compiler.encoding import encode
@@ -35,7 +36,8 @@ from dandc.compiler.flow import (
     Policies,
     Source,
 )
-from dandc.compiler.typed import TCall, TPort
+from dandc.compiler.interp_values import neutral_static
+from dandc.compiler.typed import TPort
 from dandc.compiler.types import ERROR, SECRET, UNIT, Named, Result, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
@@ -242,13 +244,31 @@ def _reference(flow: _Flow, name: tree.Name, root: str) -> Value:
 
 
 def makes_value(flow: _Flow, call: tree.FlowCall) -> bool:
-    """Whether `call` makes a record or a variant: `P(x: 1)`, `some(2)`, `Shape.circle(1.0)`."""
+    """Whether `call` makes a record or a variant (`P(x: 1)`, `some(2)`, `Shape.circle(1.0)`), or calls a helper with constants."""
+    if call.path[0].text in flow.values or call.path[0].text in flow.makers:
+        return False
     symbol = lookup(flow.world, flow.decl.scope, call.path[0].text)
     for name in call.path[1:]:
         if symbol is None or symbol.kind != "module":
-            return symbol is not None and symbol.kind == "type"
+            return symbol is not None and (
+                symbol.kind == "type" or (symbol.kind == "const" and _is_constant(flow, call))
+            )
         symbol = flow.world.scopes[symbol.name].names.get(name.text)
+    if symbol is not None and symbol.kind == "fn":
+        return _is_constant(flow, call)
     return symbol is not None and symbol.kind in ("type", "variant")
+
+
+def _is_constant(flow: _Flow, expr: tree.FlowExpr) -> bool:
+    """Whether an expression names no set, and calls neither functions nor compositions."""
+    match expr:
+        case tree.FlowConst(value=value):
+            return not any(n.text in flow.values or n.text in flow.makers for n in names_in(value))
+        case tree.FlowRef(name=name):
+            return name.text not in flow.values and name.text not in flow.makers
+        case tree.FlowCall(args=args, policies=()):
+            return makes_value(flow, expr) and all(not a.shard and _is_constant(flow, a.value) for a in args)
+    return False
 
 
 def _made(flow: _Flow, expr: tree.FlowExpr) -> tree.Expr | None:
@@ -319,15 +339,15 @@ def constant(world: World, decl: CompositionDecl, expr: tree.Expr, want: Want | 
     t = settle(typed.type, solutions)
     if len(world.sink.diagnostics) > before or t == ERROR:
         return None
-    if any(isinstance(n, TCall) and n.fn in world.broken for n in walk(typed)):
+    if mentions_broken(world, typed):
         return None
-    value = constant_value(world, typed, solutions)
-    if value is None and t != UNIT:
-        notes = ("compute it in a `function` and pass that function's output",)
-        world.sink.add(report.simple("C0410", "this is not a constant", expr.span, "needs a computation", notes=notes))
+    found = expression_value(world, typed, t, solutions)
+    if isinstance(found, Diagnostic):
+        world.sink.add(found)
+    if found is None or isinstance(found, Diagnostic):
         return None
     _define(world, t)
-    return t, encode(t, value, world.table)
+    return t, encode(t, neutral_static(t, found.value, world.table), world.table)
 
 
 # Calls.
@@ -371,6 +391,8 @@ def _callee(flow: _Flow, call: tree.FlowCall) -> Symbol | None:
         return symbol
     name = ".".join(n.text for n in call.path)
     hint = ("only a `function`, a communication function or a composition can be called here",)
+    if symbol.kind == "fn":
+        hint = ("a composition calls a `fn` with constants only; a `function` computes with what sets hold",)
     if symbol.kind != "broken":
         kind = report.article(KIND_WORDS[symbol.kind])
         span = call.path[-1].span

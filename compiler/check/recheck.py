@@ -132,10 +132,11 @@ class Rechecker:
         assert self._world is not None
         world, world.sink = self._world, Sink()
         world.reads.clear()
+        world.may_compute = False
         with room_for_recursion():
             changed = self._changed(world, place.item, new)
             check_type_args(world)
-        if changed is None:
+        if changed is None or world.wanted_to_compute:
             return None
         place.item = changed
         others = [d for p in self._places if p is not place for d in p.diagnostics] + self._loose
@@ -156,6 +157,8 @@ class Rechecker:
         decl = next((d for d in world.fns.values() if d.item is old), None)
         if decl is None or decl.type_params or any(isinstance(p.type, Fn) for p in decl.params):
             return None
+        if decl.name in world.evaluated:
+            return None  # the value of a constant may change
         assert isinstance(new, tree.FnItem)
         assert isinstance(old, tree.FnItem)
         # The header is the one of the last full check, to which everybody's spans point.

@@ -4,10 +4,12 @@ Collecting happens before anything is checked, so that the order of items in a f
 checked when somebody needs them: of a user's module all, of the standard library only what is reached.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 from attrs import Factory, define, field, frozen
 
+from dandc.compiler.kir import StaticValue
 from dandc.compiler.typed import TFn, TKernel, TPort
 from dandc.compiler.types import Type, TypeDef, TypeVar
 from dandc.lang import tree
@@ -161,6 +163,21 @@ class EndpointDecl:
     type: Type
 
 
+@define(eq=False)
+class Damage:
+    """Where mistakes were found before constants are evaluated: what holds one is not run."""
+
+    starts: dict[str, list[int]] = Factory(dict)
+    # Whether some of them lie in no helper: in a type, say, which anybody may use.
+    elsewhere: bool = False
+
+    def holds(self, span: Span) -> bool:
+        """Whether a mistake was found in `span`."""
+        starts = self.starts.get(span.file, [])
+        index = bisect_left(starts, span.start)
+        return index < len(starts) and starts[index] < max(span.end, span.start + 1)
+
+
 @define
 class World:
     """All declarations of a program, and where diagnostics go."""
@@ -181,8 +198,14 @@ class World:
     checked_kernels: dict[str, TKernel] = Factory(dict)
     # The variants of enums that somebody asked about, with their payloads.
     variants: dict[Type, tuple[tuple[str, tuple[Type, ...]], ...]] = Factory(dict)
-    # The values of constants that a composition may use; those that are computed are not among them.
-    values: dict[str, object] = Factory(dict)
+    # The values of constants, the helpers that computing them ran, and the steps that it took (`check/evaluate.py`).
+    values: dict[str, StaticValue] = Factory(dict)
+    evaluated: set[str] = Factory(set)
+    steps: int = 0
+    # Off while one item is checked again, for bodies of others may hold mistakes; then it is said that one was wanted.
+    may_compute: bool = True
+    wanted_to_compute: bool = False
+    damage: Damage = Factory(Damage)
     # Of each helper that somebody asked about: what it reads of configs and endpoints, and which helpers it calls.
     reads: dict[str, tuple[frozenset[tuple[str, str]], frozenset[str]]] = Factory(dict)
     # Constants without a value, because they need themselves or hold a mistake.

@@ -51,7 +51,8 @@ def llvm_ir(kernel: Kernel) -> tuple[str, tuple[Span, ...]]:
 
     kernel = pipeline.run(kernel)
     module = Module(kernel.types)
-    program = Program(kernel, module, ownership(kernel, module.layout), call_cycles(kernel.functions))
+    constants = {c.name: c for c in kernel.constants}
+    program = Program(kernel, module, ownership(kernel, module.layout), call_cycles(kernel.functions), constants)
     for number in range(len(kernel.functions)):
         module.texts[f"f{number}"] = write_function(program, number)
     module.texts["entry"] = write_entry(program)

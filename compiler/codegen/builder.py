@@ -6,6 +6,8 @@ to. A `Builder`'s temporaries are named, never numbered, so that text can be wri
 
 from collections.abc import Callable
 
+from attrs import frozen
+
 from dandc.compiler.codegen import runtime, runtime_io
 from dandc.compiler.codegen.layout import Layout
 from dandc.compiler.kir import TRAPS
@@ -18,6 +20,14 @@ _GLOBALS = runtime.GLOBALS | runtime_io.GLOBALS
 _FUNCTIONS = runtime.FUNCTIONS | runtime_io.FUNCTIONS
 
 
+@frozen
+class Block:
+    """Read-only bytes; at the offsets of `pointers` stand the addresses of other blocks."""
+
+    data: bytes
+    pointers: tuple[tuple[int, str], ...]
+
+
 class Module:
     """The LLVM module of one kernel while it is written."""
 
@@ -26,6 +36,7 @@ class Module:
         self.texts: dict[str, str] = {}
         self.constants: dict[bytes, str] = {}
         self.headers: dict[bytes, str] = {}
+        self.blocks: dict[Block, str] = {}
         self.sites: dict[Span, int] = {}
 
     def site(self, span: Span) -> int:
@@ -44,6 +55,10 @@ class Module:
         """A pointer to a constant header of constant bytes."""
         return self.headers.setdefault(data, f"@h{len(self.headers)}")
 
+    def block(self, block: Block) -> str:
+        """A pointer to a block of read-only bytes."""
+        return self.blocks.setdefault(block, f"@k{len(self.blocks)}")
+
     def once(self, name: str, write: Callable[[str], str]) -> str:
         """The name of a generated function; `write` gives its text the first time (it may refer to itself)."""
         if name not in self.texts:
@@ -61,7 +76,8 @@ class Module:
             f'{name} = private constant [{len(data)} x i8] c"{_escaped(data)}", align 1'
             for data, name in self.constants.items()
         ]
-        body = [*constants, *headers, *self.texts.values()]
+        blocks = [f"{name} = private constant {_block_text(block)}, align 16" for block, name in self.blocks.items()]
+        body = [*constants, *headers, *blocks, *self.texts.values()]
         return "\n".join([_assembly(), runtime.PRELUDE, *_runtime(body), *body, runtime.ATTRIBUTES])
 
 
@@ -87,6 +103,20 @@ def _runtime(body: list[str]) -> list[str]:
             pieces[name] = _FUNCTIONS[name]
             todo += runtime.references(pieces[name])
     return list(pieces.values())
+
+
+def _block_text(block: Block) -> str:
+    """Type and contents: runs of bytes with pointers between them."""
+    parts: list[str] = []
+    at = 0
+    for offset, name in (*block.pointers, (len(block.data), "")):
+        if offset > at:
+            parts.append(f'[{offset - at} x i8] c"{_escaped(block.data[at:offset])}"')
+        if name:
+            parts.append(f"ptr {name}")
+        at = offset + 8
+    types = ", ".join("ptr" if part.startswith("ptr ") else part[: part.index("]") + 1] for part in parts)
+    return f"<{{ {types} }}> <{{ {', '.join(parts)} }}>"
 
 
 def _escaped(data: bytes) -> str:

@@ -7,6 +7,8 @@ and variants are used where the caller has them. A function has one exit, which 
 Recursion is counted only in functions that belong to a cycle of the call graph.
 """
 
+from collections.abc import Mapping
+
 from attrs import evolve, frozen
 
 from dandc.compiler.codegen import memory
@@ -16,12 +18,15 @@ from dandc.compiler.codegen.encode import emit_item
 from dandc.compiler.codegen.layout import element, is_header, is_ssa, literal, ssa
 from dandc.compiler.codegen.managed import Ownership
 from dandc.compiler.codegen.ops import header_op, scalar_op
+from dandc.compiler.codegen.static import static_value
 from dandc.compiler.kir import (
     TRAPS,
     Assign,
     Body,
     Break,
     Call,
+    Const,
+    Constant,
     Continue,
     Emit,
     Fail,
@@ -62,6 +67,7 @@ class Program:
     module: Module
     ownership: Ownership
     cyclic: frozenset[str]
+    constants: Mapping[str, Constant]
 
     def function(self, name: str) -> tuple[int, Function]:
         """A function and its number."""
@@ -333,6 +339,8 @@ class FunctionWriter:
                 self.mutate(instr, site)
             case Make() | MakeVariant() | MakeArray():
                 self.make(instr, site)
+            case Const():
+                self.const(instr, site)
             case Call():
                 self.call(instr, site)
             case Emit():
@@ -352,6 +360,16 @@ class FunctionWriter:
         self.take(instr.src, definition.target)
         self.settle(definition)
 
+    def const(self, instr: Const, site: int) -> None:
+        t = self.function.locals[instr.dst].type
+        source = static_value(self.b.module, t, self.program.constants[instr.name].value)
+        if is_ssa(t):
+            self.set_scalar(instr.dst, self.get_scalar(t, source))
+            return
+        definition = self.define(instr.dst, site)
+        self.copy(t, definition.target, source)
+        self.settle(definition)
+
     def load(self, instr: Load, site: int) -> None:
         source, exclusive = self.place(instr.place, site, change=False)
         t = place_type(self.function, instr.place, self.types)
@@ -359,11 +377,12 @@ class FunctionWriter:
             self.set_scalar(instr.dst, self.get_scalar(t, source))
             return
         definition = self.define(instr.dst, site)
+        freeze = memory.freeze if exclusive is None else memory.freeze_in_place
         if instr.mode == "share":
-            memory.freeze(self.b, t, source)
+            freeze(self.b, t, source)
         self.copy(t, definition.target, source)
         if instr.mode == "move":
-            memory.freeze(self.b, t, source)
+            freeze(self.b, t, source)
             self.freeze_unless(exclusive, t, definition.target)
         self.settle(definition)
 
@@ -481,7 +500,7 @@ class FunctionWriter:
         source = b.op(f"select i1 {b.op(f'and i1 {same}, {within}')}, ptr {new}, ptr {data}")
         target = b.offset(new, length, self.layout.mem(item))
         if self.layout.has_heap(item):
-            memory.each_element(b, source, "0", count, item, lambda p: memory.freeze(b, item, p))
+            memory.each_element(b, source, "0", count, item, lambda p: memory.freeze_in_place(b, item, p))
         size = b.op(f"mul i64 {count}, {self.layout.size(item)}")
         b.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
         b.store("i64", longer, b.field("%H", place, 1))

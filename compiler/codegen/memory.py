@@ -40,6 +40,21 @@ def freeze(b: Builder, t: Type, pointer: str) -> None:
     b.do(f"call void {_walker(b.module, 'freeze', t, freeze)}(ptr {pointer})")
 
 
+def freeze_in_place(b: Builder, t: Type, pointer: str) -> None:
+    """`freeze` of a value in a buffer: where it is frozen nothing is written, for a constant's buffer is read-only."""
+    if not b.layout.has_heap(t):
+        return
+    if not is_header(t):
+        b.do(f"call void {_walker(b.module, 'freeze_in_place', t, freeze_in_place)}(ptr {pointer})")
+        return
+    owned, on = b.name("owned"), b.name("frozen")
+    b.branch(b.op(f"icmp ne i64 {b.capacity(pointer)}, 0"), owned, on)
+    b.label(owned)
+    b.store("i64", "0", b.field("%H", pointer, 2))
+    b.jump(on)
+    b.label(on)
+
+
 def drop(b: Builder, t: Type, pointer: str) -> None:
     """Gives back what the value at `pointer` alone owns in high memory. The value is not used again."""
     if not b.layout.has_heap(t):

@@ -9,14 +9,14 @@ from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.lower import derive
 from dandc.compiler.lower.builder import Builder
 from dandc.compiler.lower.context import Context
-from dandc.compiler.lower.functions import Lowering, implicit_type
+from dandc.compiler.lower.functions import Lowering, build_instance, implicit_type
 from dandc.compiler.lower.statements import lower_body
-from dandc.compiler.typed import TKernel
+from dandc.compiler.typed import TFn, TKernel
 from dandc.compiler.types import SetRef
 from dandc.lang.recursion import room_for_recursion
 from dandc.lang.spans import Span
 
-__all__ = ["lower_kernel"]
+__all__ = ["lower_constant", "lower_kernel"]
 
 
 def lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -> kir.Kernel:
@@ -26,6 +26,16 @@ def lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) -
     """
     with room_for_recursion():
         return _lower_kernel(world, kernel, captures, root)
+
+
+def lower_constant(world: World, typed: TFn) -> kir.Kernel:
+    """`typed` (a constant: no parameters, reads no config) as the first of the functions that it reaches, to be evaluated."""
+    with room_for_recursion():
+        context = Context(world)
+        context.request(typed.name, lambda: build_instance(context, typed, typed.name, typed.name, (), ()))
+        context.drain()
+        functions = tuple(f for f in context.functions.values() if f is not None)
+        return kir.Kernel(typed.name, (), (), functions, context.table, tuple(context.constants.values()))
 
 
 def _restored(low: Lowering, slot: int, site: Span) -> int:
@@ -63,4 +73,6 @@ def _lower_kernel(world: World, kernel: TKernel, captures: Captures, root: str) 
     context.drain()
     outputs = tuple(OutputDecl(o.name, o.kind, o.key, o.item) for o in kernel.outputs)
     functions = tuple(f for f in context.functions.values() if f is not None)
-    return kir.Kernel(kernel.name, tuple(params), outputs, (b.finish(), *functions), context.table)
+    return kir.Kernel(
+        kernel.name, tuple(params), outputs, (b.finish(), *functions), context.table, tuple(context.constants.values())
+    )

@@ -100,6 +100,12 @@ class Builder:
         self.add(kir.MakeArray(self.site, dst, args))
         return dst
 
+    def const(self, t: Type, name: str) -> int:
+        """A new local with the value of a constant of the kernel."""
+        dst = self.local("", t)
+        self.add(kir.Const(self.site, dst, name))
+        return dst
+
     def call(self, fn: str, t: Type, *args: Operand | Place) -> Operand:
         """The result of a call; a unit literal if there is none."""
         if t == UNIT:

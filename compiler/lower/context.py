@@ -28,6 +28,7 @@ from dandc.compiler.types import (
     TypeDef,
     is_scalar,
 )
+from dandc.lang.spans import Span
 
 
 @frozen
@@ -46,6 +47,9 @@ class Context:
     functions: dict[str, kir.Function | None] = Factory(dict)
     waiting: list[tuple[str, Callable[[], kir.Function]]] = Factory(list)
     table: dict[str, TypeDef] = Factory(dict)
+    constants: dict[str, kir.Constant] = Factory(dict)
+    # Of each lambda (the function it stands in, and its place) its number in that function: names hold no places.
+    _lambdas: dict[tuple[str, Span], int] = Factory(dict)
     _anonymous: dict[Type, Named] = Factory(dict)
     _implicit: dict[str, tuple[Implicit, ...]] = Factory(dict)
 
@@ -61,6 +65,14 @@ class Context:
         while self.waiting:
             name, build = self.waiting.pop(0)
             self.functions[name] = build()
+
+    def lambda_name(self, base: str, span: Span) -> str:
+        """What the lambda at `span` in the helper or kernel `base` is called."""
+        number = self._lambdas.get((base, span))
+        if number is None:
+            number = sum(known == base for known, _ in self._lambdas)
+            self._lambdas[base, span] = number
+        return f"{base}.lambda{number}"
 
     def concrete(self, t: Type) -> Type:
         """`t` with anonymous records named, its definitions in the kernel's table."""

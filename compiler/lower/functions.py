@@ -15,7 +15,9 @@ from dandc.compiler import kir
 from dandc.compiler.check.calls import place_root
 from dandc.compiler.check.captures import Implicit, walk
 from dandc.compiler.check.constants import settle
+from dandc.compiler.check.evaluate import constant_of
 from dandc.compiler.check.infer import substitute
+from dandc.compiler.encoding import Variant
 from dandc.compiler.floats import nearest_float
 from dandc.compiler.kir import FieldStep, IndexStep, Lit, Operand, Place
 from dandc.compiler.lower import derive, intrinsics
@@ -71,12 +73,15 @@ from dandc.compiler.types import (
     is_scalar,
     is_signed,
 )
+from dandc.lang import tree
 
 OPS = {
     "+": "add", "-": "sub", "*": "mul", "%": "mod", "+%": "add_wrap", "-%": "sub_wrap", "*%": "mul_wrap",
     "&": "bit_and", "|": "bit_or", "^": "bit_xor", "<<": "shl", ">>": "shr",
     "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
 }  # fmt: skip
+# Text of constants up to this many characters is written where it is used.
+LITERAL_SIZE = 256
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -208,7 +213,7 @@ class Lowering:
         outer = [self.slot(c) for c in values]
         outer += [slot for f in functions for slot in self.functions[id(f)].captures]
         outer += [self.implicit[i] for i in implicit]
-        name = f"{self.base}.lambda@{expr.span.file}:{expr.span.start}"
+        name = self.context.lambda_name(self.base, expr.span)
         name += "".join(f"({self.functions[id(f)].name})" for f in functions)
 
         def build() -> kir.Function:
@@ -232,6 +237,8 @@ class Lowering:
         """A call of a helper or an intrinsic."""
         decl = self.context.world.fns[expr.fn]
         type_args = tuple(self.type(t) for t in expr.type_args)
+        if isinstance(decl.item, tree.ConstItem):
+            return self.constant(expr)
         if decl.intrinsic:
             return intrinsics.lower(self, expr, type_args)
         bound = {i: self.bind_function(a) for i, a in enumerate(expr.args) if isinstance(decl.params[i].type, Fn)}
@@ -242,6 +249,15 @@ class Lowering:
         implicit = tuple(self.implicit[i] for i in self.context.implicit(expr.fn))
         self.b.site = expr.span
         return self.b.call(name, result, *args, *self._loaded(captured), *implicit)
+
+    def constant(self, expr: TCall) -> Operand:
+        """The value of a constant: a literal if it is small, else one that stands in the image."""
+        t, value = self.type(expr.type), constant_of(self.context.world, expr.fn)
+        if isinstance(t, Basic) and not isinstance(value, tuple | Variant):
+            if not isinstance(value, str | bytes) or len(value) <= LITERAL_SIZE:
+                return Lit(t, value)
+        self.context.constants.setdefault(expr.fn, kir.Constant(expr.fn, t, value))
+        return self.b.const(t, expr.fn)
 
     def _loaded(self, captured: tuple[int, ...]) -> tuple[Operand, ...]:
         """Captured locals as arguments: variables are shared, for the callee may give their buffers back."""
@@ -357,12 +373,13 @@ def instance(context: Context, fn: str, type_args: tuple[Type, ...], functions: 
     typed = context.world.typed_fn(fn)
     base = fn + (f"[{', '.join(map(str, type_args))}]" if type_args else "")
     name = base + "".join(f"({f})" for f in functions)
-    return context.request(name, lambda: _build_instance(context, typed, base, name, type_args, functions))
+    return context.request(name, lambda: build_instance(context, typed, base, name, type_args, functions))
 
 
-def _build_instance(
+def build_instance(
     context: Context, typed: TFn, base: str, name: str, type_args: tuple[Type, ...], functions: tuple[str, ...]
 ) -> kir.Function:
+    """A helper with its choice of types and functions; `base` names it without the functions."""
     from dandc.compiler.lower.statements import lower_body
 
     bindings = dict(zip(typed.type_params, type_args, strict=True))
@@ -378,7 +395,7 @@ def _build_instance(
             low.slots[id(param.local)] = b.param(param.local.name, low.type(param.local.type), inout=param.inout)
     for local, fn in late:
         low.functions[id(local)] = BoundFn(fn, _capture_params(context, b, fn, local, low))
-    for i in context.implicit(typed.name):
+    for i in context.implicit(typed.name) if typed.name in context.world.fns else ():
         low.implicit[i] = b.param(i[1], implicit_type(context, i))
     lower_body(low, typed.body or ())
     if b.result == UNIT:
