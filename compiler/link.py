@@ -115,9 +115,7 @@ def _string(obj: bytes, at: int) -> str:
 def _rights(section: _Section) -> int:
     if section.flags & _SHF_EXECINSTR:
         return _READ | _EXECUTE
-    # Read-only but for relocations, and those are resolved here.
-    writable = section.flags & _SHF_WRITE and not section.name.startswith(".data.rel.ro")
-    return _READ | _WRITE if writable else _READ
+    return _READ | _WRITE if section.flags & _SHF_WRITE else _READ
 
 
 def _place(obj: bytes, sections: list[_Section], base: int) -> tuple[list[_Segment], dict[int, int]]:

@@ -193,17 +193,17 @@ TYPES: dict[str, tuple[str, str]] = {
         " one name for the row or a pattern that takes it apart, and before it a name for its number if that is wanted:"
         ' `for (a, b) in [(1, 2), (3, 4)]`, `for i, name in ["x", "y"]`.',
     ),
-    "T0341": (
+    "T0350": (
         "constant without a value",
         "A constant is computed when the program is compiled, and what would be a trap in a run is a mistake in the program then."
         " The diagnostic shows the place of the trap, and the calls that led there from the constant.",
     ),
-    "T0342": (
+    "T0351": (
         "constant too dear",
         "A constant is computed when the program is compiled, within limits for its steps and for the size of its value. Compute what is"
         " dearer in a `function`, where the limits of a run hold, or read it as an input.",
     ),
-    "T0343": (
+    "T0352": (
         "constant that depends on the run",
         "The value of a constant is known when the program is compiled; configs and endpoints are known only when it runs. Write an"
         " `fn` without parameters in place of the constant: it is computed where it is called.",

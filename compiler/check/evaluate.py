@@ -140,7 +140,7 @@ def _value(world: World, typed: TFn, what: str, users: list[str]) -> Evaluated |
     for helper in helpers:
         found |= world.reads[helper][0]
     if found:
-        return _depends_on_run(world, expr, what, sorted(found)[0])
+        return _depends_on_run(world, expr, what, min(found))
     return _computed(world, typed, what, users)
 
 
@@ -151,7 +151,7 @@ def _depends_on_run(world: World, expr: TExpr, what: str, read: tuple[str, str])
     label = "known only when the program runs" if direct else "reads it in a helper"
     origin = Label(decl.item.name.span, "declared here")
     message = f"{what} cannot depend on the {kind} `{decl.item.name.text}`"
-    return simple("T0343", message, direct or expr.span, label, origin, notes=("a `fn` computes it when it is called",))
+    return simple("T0352", message, direct or expr.span, label, origin, notes=("a `fn` computes it when it is called",))
 
 
 def _computed(world: World, typed: TFn, what: str, users: list[str]) -> Evaluated | Diagnostic | None:
@@ -175,17 +175,18 @@ def _computed(world: World, typed: TFn, what: str, users: list[str]) -> Evaluate
             label = f"stopped after {steps:_} steps"
             if steps < CONSTANT_STEPS:
                 label = f"the constants of a program take at most {PROGRAM_STEPS:_} steps together"
-            return simple("T0342", f"{what} takes too long to compute", expression, label, notes=notes)
+            return simple("T0351", f"{what} takes too long to compute", expression, label, notes=notes)
         case "limit.output":
             label = f"more than {CONSTANT_BYTES:_} bytes, or too many arrays inside each other"
-            return simple("T0342", f"the value of {what} is too large", expression, label, notes=notes)
+            return simple("T0351", f"the value of {what} is too large", expression, label, notes=notes)
     meaning = TRAPS[result.trap][1]
-    sites = [s for s in ((result.site,) if result.site else ()) + result.calls if not _is_trusted(world, s)]
-    places = list(dict.fromkeys(sites)) or [expression]
+    traps = (result.site,) if result.site is not None else ()
+    places = list(dict.fromkeys(s for s in traps + result.calls if not _is_trusted(world, s))) or [expression]
+    last = places[0]  # where it traps, or where the library is called that traps
     if typed.name not in world.fns:  # the diagnostic belongs to the item with the expression
         places = [expression, *(p for p in places if p != expression)]
-    labels = [Label(p, "called here" if p in result.calls else meaning) for p in places[1:4]]
-    return simple("T0341", f"{what} cannot be computed: {meaning}", places[0], meaning, *labels, notes=notes)
+    first, *labels = [Label(p, "traps here" if p == last else "called here") for p in places[:4]]
+    return simple("T0350", f"{what} cannot be computed: {meaning}", first.span, first.text, *labels, notes=notes)
 
 
 def _is_trusted(world: World, span: Span) -> bool:

@@ -251,23 +251,27 @@ def makes_value(flow: _Flow, call: tree.FlowCall) -> bool:
     for name in call.path[1:]:
         if symbol is None or symbol.kind != "module":
             return symbol is not None and (
-                symbol.kind == "type" or (symbol.kind == "const" and _is_constant(flow, call))
+                symbol.kind == "type" or (symbol.kind == "const" and _of_constants(flow, call))
             )
         symbol = flow.world.scopes[symbol.name].names.get(name.text)
     if symbol is not None and symbol.kind == "fn":
-        return _is_constant(flow, call)
+        return _of_constants(flow, call)
     return symbol is not None and symbol.kind in ("type", "variant")
 
 
+def _of_constants(flow: _Flow, call: tree.FlowCall) -> bool:
+    """Whether the arguments of a call name no set and call no function, so that it can be computed now."""
+    return not call.policies and all(not a.shard and _is_constant(flow, a.value) for a in call.args)
+
+
 def _is_constant(flow: _Flow, expr: tree.FlowExpr) -> bool:
-    """Whether an expression names no set, and calls neither functions nor compositions."""
     match expr:
         case tree.FlowConst(value=value):
             return not any(n.text in flow.values or n.text in flow.makers for n in names_in(value))
         case tree.FlowRef(name=name):
             return name.text not in flow.values and name.text not in flow.makers
-        case tree.FlowCall(args=args, policies=()):
-            return makes_value(flow, expr) and all(not a.shard and _is_constant(flow, a.value) for a in args)
+        case tree.FlowCall():
+            return makes_value(flow, expr) and _of_constants(flow, expr)
     return False
 
 

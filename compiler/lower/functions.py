@@ -253,9 +253,9 @@ class Lowering:
     def constant(self, expr: TCall) -> Operand:
         """The value of a constant: a literal if it is small, else one that stands in the image."""
         t, value = self.type(expr.type), constant_of(self.context.world, expr.fn)
-        if isinstance(t, Basic) and not isinstance(value, tuple | Variant):
-            if not isinstance(value, str | bytes) or len(value) <= LITERAL_SIZE:
-                return Lit(t, value)
+        small = not isinstance(value, str | bytes) or len(value) <= LITERAL_SIZE
+        if isinstance(t, Basic) and not isinstance(value, tuple | Variant) and small:
+            return Lit(t, value)
         self.context.constants.setdefault(expr.fn, kir.Constant(expr.fn, t, value))
         return self.b.const(t, expr.fn)
 
