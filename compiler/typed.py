@@ -102,12 +102,14 @@ class TSlice(TExpr):
 class TCall(TExpr):
     """A call of a helper (or the value of a constant, a helper without parameters): `fn` is its qualified name.
 
-    One argument a parameter, defaults filled in. `type_args` are in the order of the declaration's type parameters. An argument of an `inout` parameter is a place.
+    One argument a parameter, defaults filled in. `type_args` are in the order of the declaration's type parameters. An argument of an
+    `inout` parameter is a place. `evaluation` is the order of their evaluation; empty: that of the parameters.
     """
 
     fn: str
     type_args: tuple[Type, ...]
     args: tuple[TExpr, ...]
+    evaluation: tuple[int, ...] = ()
 
 
 @frozen(slots=True)

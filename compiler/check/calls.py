@@ -329,11 +329,12 @@ def _call_fn(
     callee = Callee(_short(decl.name), decl.params, types, decl.span)
     if want is not None and type_args == () and any(isinstance(a.value, tree.LambdaExpr) for a in expr.args) is False:
         _hint_result(body, result, want)
-    args = _arguments(body, expr, callee, receiver, decl)
-    if args is None:
+    found = _arguments(body, expr, callee, receiver, decl)
+    if found is None:
         return exprs.error(expr.span)
+    args, order = found
     _check_exclusive(body, decl.params, args)
-    return TCall(result, expr.span, decl.name, tuple(bindings.values()), args)
+    return TCall(result, expr.span, decl.name, tuple(bindings.values()), args, order)
 
 
 def callee_span(expr: tree.CallExpr) -> Span:
@@ -397,8 +398,11 @@ def _type_expr(expr: tree.Expr) -> tree.TypeExpr | None:
 
 def _arguments(
     body: Body, expr: tree.CallExpr, callee: Callee, receiver: TExpr | None, decl: FnDecl
-) -> tuple[TExpr, ...] | None:
-    """One typed argument a parameter, or None after a report. Lambdas come last: the others say their types."""
+) -> tuple[tuple[TExpr, ...], tuple[int, ...]] | None:
+    """One typed argument a parameter with the order of their evaluation, or None after a report.
+
+    Lambdas are checked last: the others say their types.
+    """
     slots = _match_arguments(body, expr, callee, receiver is not None)
     if slots is None:
         _skip(body, expr)
@@ -412,7 +416,10 @@ def _arguments(
     for i, param in enumerate(callee.params):
         if args[i] is None:
             args[i] = _default(body, param, callee.types[i], decl, expr.span)
-    return tuple(a for a in args if a is not None)
+    given = (*((0,) if receiver is not None else ()), *slots)
+    order = (*given, *(i for i in range(len(args)) if i not in given))
+    in_order = order == tuple(range(len(args)))
+    return tuple(a for a in args if a is not None), () if in_order else order
 
 
 def _receiver(body: Body, callee: Callee, receiver: TExpr) -> TExpr:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from dandc.compiler.check.captures import reads, walk
 from dandc.compiler.check.circles import circles, circular, producers_first
-from dandc.compiler.check.constants import Reader, settle
+from dandc.compiler.check.constants import Reader
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import Damage, World
 from dandc.compiler.check.types import check_type_args

@@ -184,9 +184,11 @@ class Lowering:
                     return True
         return False
 
-    def reads_of(self, exprs: tuple[TExpr, ...]) -> tuple[Operand, ...]:
-        """Operands to be looked at, evaluated in order."""
-        return tuple(self.read(e, exprs[i + 1 :]) for i, e in enumerate(exprs))
+    def reads_of(self, exprs: tuple[TExpr, ...], order: tuple[int, ...] = ()) -> tuple[Operand, ...]:
+        """Operands to be looked at, evaluated in the given order, else from left to right."""
+        order = order or tuple(range(len(exprs)))
+        found = {i: self.read(exprs[i], tuple(exprs[j] for j in order[n + 1 :])) for n, i in enumerate(order)}
+        return tuple(found[i] for i in range(len(exprs)))
 
     # Calls.
 
@@ -274,16 +276,15 @@ class Lowering:
         for param, arg in zip(params, expr.args, strict=True):
             if param.inout:
                 leaks |= self.context.buffers(self.type(arg.type))
-        args: list[Operand | Place] = []
-        for i, (param, arg) in enumerate(zip(params, expr.args, strict=True)):
+        args: dict[int, Operand | Place] = {}
+        changing = any(p.inout for p in params)
+        for i in expr.evaluation or range(len(params)):
+            param, arg = params[i], expr.args[i]
             others = expr.args[:i] + expr.args[i + 1 :]
             if isinstance(param.type, Fn):
                 continue
-            if param.inout:
-                args.append(self.place(arg))
-            else:
-                args.append(self._argument(arg, others, leaks, any(p.inout for p in params)))
-        return tuple(args)
+            args[i] = self.place(arg) if param.inout else self._argument(arg, others, leaks, changing)
+        return tuple(args[i] for i in sorted(args))
 
     def _argument(self, arg: TExpr, others: tuple[TExpr, ...], leaks: frozenset[str], changing: bool) -> Operand:
         root = place_root(arg)

@@ -25,7 +25,7 @@ def _op(name: str) -> Callable[..., Operand]:
     """A pure primitive with the same parameters."""
 
     def rule(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
-        args = low.reads_of(e.args)
+        args = low.reads_of(e.args, e.evaluation)
         low.b.site = e.span
         return low.b.op(name, low.type(e.type), *args)
 
@@ -49,9 +49,10 @@ def _change(name: str, *, keeps: bool) -> Callable[..., Operand]:
 
     def rule(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
         same = place_root(e.args[0]) is place_root(e.args[1]) and place_root(e.args[1]) is not None
+        place = low.place(e.args[0])
         operand = low.own(e.args[1]) if keeps or same else low.read(e.args[1])
         low.b.site = e.span
-        low.b.mutate(name, low.place(e.args[0]), operand)
+        low.b.mutate(name, place, operand)
         return DONE
 
     return rule

@@ -24,6 +24,8 @@ from dandc.compiler.typed import (
     TForSet,
     TIfStmt,
     TLet,
+    TLit,
+    TLocal,
     TMatchStmt,
     TNote,
     TPattern,
@@ -57,26 +59,38 @@ def _let(low: Lowering, s: TLet) -> None:
 def _assign(low: Lowering, s: TAssign) -> None:
     t = low.type(s.place.type)
     if s.op == "=":
-        value = low.own(s.value)
         place = low.place(s.place)
+        value = low.own(s.value)
         low.b.site = s.place.span
         low.b.store(place, value)
     elif is_scalar(t):
         place = low.place(s.place)
-        value = low.read(s.value)
         low.b.site = s.place.span
         current = low.b.load(place, t, "borrow")
+        value = low.read(s.value)
         low.b.site = s.span
         low.b.store(place, low.arithmetic(s.op, current, value))
     else:
-        _extend(low, s)
+        _extend(low, s, t)
 
 
-def _extend(low: Lowering, s: TAssign) -> None:
-    """`s += x` on text and arrays appends in place."""
+def _extend(low: Lowering, s: TAssign, t: Type) -> None:
+    """`s += x` on text and arrays appends in place, unless computing `x` changes `s`: `s` is read before."""
     root, source = place_root(s.place), place_root(s.value)
-    value = low.own(s.value) if root is source and root is not None else low.read(s.value)
+    assert root is not None
     place = low.place(s.place)
+    low.b.site = s.place.span
+    if low.changes(s.value, root):
+        before = low.b.local("", t, mutable=True)
+        low.b.assign(before, low.b.load(place, t, "share"))
+        value = low.own(s.value)
+        low.b.site = s.span
+        low.b.mutate("extend", Place(before), value)
+        low.b.store(place, low.b.load(Place(before), t, "move"))
+        return
+    if any(isinstance(step, IndexStep) for step in place.steps) and not isinstance(s.value, TLit | TLocal):
+        low.b.load(place, t, "borrow")  # an index outside traps before the value is computed
+    value = low.own(s.value) if root is source else low.read(s.value)
     low.b.site = s.span
     low.b.mutate("extend", place, value)
 
