@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-sys.path[:0] = [str(TESTS / "check"), str(TESTS / "backend")]
+sys.path[:0] = [str(TESTS / "check"), str(TESTS / "backend"), str(TESTS / "lower")]

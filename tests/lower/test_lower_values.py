@@ -20,6 +20,8 @@ fn xs_seen(xs: array[i64]) {}
 fn swap(inout a: array[i64], inout b: array[i64]) { let c = a; a = b; b = c; }
 fn apply(xs: array[i64], change: fn(array[i64]) -> array[i64]) -> array[i64] = change(xs);
 fn next(inout n: i64) -> i64 { n += 1; return n; }
+fn poke(inout xs: array[i64]) -> i64 { xs.append(7); return 0; }
+fn digits(a: i64, b: i64, c: i64 = 9) -> i64 = 100 * a + 10 * b + c;
 """
 
 # The body of a function with `x: array[i64]` = [1, 2, 3], a `var v = x`, and what it emits.
@@ -107,10 +109,17 @@ ORDER = {
     "index after array": ("var w = [5, 6, 7]; emit y <- [[w[next(n)], w[n]]];", [[6, 6]]),
     "comparison": ("emit y <- [[if next(n) < next(n) { 1 } else { 0 }]];", [[1]]),
     "short circuit": ("if false and next(n) > 0 { note \"no\"; } if true or next(n) > 0 { note \"yes\"; } emit y <- [[n]];", [[0]]),
-    "value before place": ("var w = [0, 0, 0]; w[next(n)] = next(n) * 10; emit y <- [w, [n]];", [[0, 0, 10], [2]]),
+    "place before value": ("var w = [0, 0, 0]; w[next(n)] = next(n) * 10; emit y <- [w, [n]];", [[0, 20, 0], [2]]),
+    "named arguments": ("emit y <- [[digits(c: next(n), a: next(n), b: next(n)), n]];", [[231, 3]]),
+    "defaults after what is written": ("emit y <- [[digits(b: next(n), a: next(n))]];", [[219]]),
+    "named arguments of an intrinsic": ("emit y <- [filled(value: next(n), n: next(n))];", [[1, 1]]),
+    "receiver before argument": ("var w = [[0], [0], [0]]; w[next(n)].append(next(n)); emit y <- w;", [[0], [0, 2], [0]]),
     "f-string": ("let s = f\"{next(n)}{n}{next(n)}\"; emit y <- [[s.to_i64().or(0)]];", [[112]]),
     "range bounds once": ("var k = 0; for i in next(n)..next(n) + 2 { k += i; } emit y <- [[k, n]];", [[1 + 2 + 3, 2]]),
-    "compound assignment": ("n += next(n); emit y <- [[n]];", [[2]]),
+    "compound assignment": ("n = 5; n += next(n); emit y <- [[n]];", [[11]]),
+    "compound assignment to a place": ("var w = [0, 5, 0]; w[next(n)] += next(n) + poke(w); emit y <- [w];", [[0, 7, 0, 7]]),
+    "appending what changes the variable": ("var w = [1]; w += [poke(w), w.len()]; emit y <- [w];", [[1, 0, 2]]),
+    "appending what changes an element": ("var w = [[1], [2]]; w[next(n)] += [poke(w[1]), n]; emit y <- w;", [[1], [2, 0, 1]]),
     "while condition": ("var k = 0; while next(n) < 4 { k += 1; } emit y <- [[k, n]];", [[3, 4]]),
     "method receiver first": ("emit y <- [[[next(n), 5].fold(next(n) * 100, |a, b| a + b)]];", [[206]]),
     "let in a loop": ("var k = 0; for i in 0..2 { let a = next(n); let b = next(n); k = k * 100 + a * 10 + b; } emit y <- [[k]];", [[1234]]),
@@ -119,5 +128,5 @@ ORDER = {
 
 @pytest.mark.parametrize(("body", "expected"), ORDER.values(), ids=ORDER)
 def test_order_of_evaluation(body: str, expected: Any) -> None:
-    """Left to right; an assignment evaluates its value, then its place."""
+    """As written, from left to right: of an assignment first the place."""
     assert expected == run(f"var n = 0; {body}")
