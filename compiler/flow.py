@@ -309,13 +309,17 @@ class Endpoint:
 
 @frozen(slots=True)
 class KernelImage:
-    """A compiled kernel: a static ELF image (`docs/image.md`), its signature, and the span of each trap site."""
+    """A compiled kernel: a static ELF image (`docs/image.md`), its signature, and the span of each trap site.
+
+    `ir` is the hash of what it was compiled from (`identity.kernel_hash`); empty if nobody asks for the program's hash.
+    """
 
     name: str
     params: tuple[ParamDecl, ...]
     outputs: tuple[OutputDecl, ...]
     sites: tuple[Span, ...]
     image: bytes = field(repr=False)
+    ir: str = ""
 
 
 @frozen(slots=True)

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from dandc.cache import Cache, default_folder
 from dandc.compiler.flow import FlowType, Graph
 from dandc.compiler.flow import Program as Compiled
+from dandc.compiler.identity import program_hash
 from dandc.compiling import CompileError, Options, compile_file
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import InputItem, Note, RunError, RunLimits, RunResult
@@ -66,6 +67,11 @@ class Program:
     def compositions(self) -> tuple[str, ...]:
         """The names of the compositions that can be run."""
         return tuple(own_compositions(self.compiled))
+
+    @property
+    def hash(self) -> str:
+        """What the program means, as SHA-256 in hexadecimal digits; how it is written does not matter."""
+        return program_hash(self.compiled)
 
     def run(
         self,

@@ -1,14 +1,13 @@
 """From a file to a program that runs: load, check, lower, generate code; with the cache in between.
 
 Two kinds of entries: a *program* under the content of its root file (with the digests of the files it imports), which
-is all that a repeated `dandc run` reads; and an *image* under its kernel's IR without source positions, so that edits of
-comments and white space, and of other functions, compile nothing anew.
+is all that a repeated `dandc run` reads; and an *image* under its kernel's IR without source positions and names, so that edits
+of comments and white space, of other functions, and other names of files compile nothing anew.
 """
 
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from dandc.compiler.check import Checked
     from dandc.compiler.kir import Kernel
     from dandc.loader import Loaded
-
-_SITE = re.compile(r" @(?:\d+:)?\d+-\d+$|^file \d+ .*$", re.MULTILINE)
 
 
 @frozen
@@ -117,19 +114,12 @@ def _load_program(entry: bytes | None) -> Compiled | None:
 
 
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
-    from dandc.compiler.lower import lower_kernel
-
     loaded, checked = check_file(path, cache, tests=False)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
-    kernels = {}
-    for name in _reachable(checked):
-        kernel = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
-        kernels[name] = image_of(kernel, cache, options, version)
-    program = Program(
-        path.stem, dict(checked.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table)
-    )
+    kernels = {kernel.name: image_of(kernel, cache, options, version) for kernel in _lowered(checked)}
+    program = _program(path.stem, checked, kernels)
     if not diagnostics:
         key = _key("program", version, options, str(path), read_source(path, str(path))[1])
         imported = {p: d for p, d in loaded.digests.items() if p != str(path)}
@@ -156,21 +146,43 @@ def _reachable(checked: "Checked") -> list[str]:
 
 def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
     """The kernel's image, from the cache if the same IR was compiled before."""
-    from dandc.compiler.kir_text import print_kernel
+    from dandc.compiler.identity import kernel_text
 
-    key = _key("image", version, options, _SITE.sub("", print_kernel(kernel)))
+    text = kernel_text(kernel)
+    ir = hashlib.sha256(text.encode()).hexdigest()
+    key = _key("image", version, options, text)
     spans = _spans(kernel)
     entry = cache.get(key)
     if entry is not None:
         head, _, image = entry.partition(b"\n")
         sites = tuple(spans[i] for i in json.loads(head))
-        return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+        return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image, ir)
     from dandc.compiler import codegen
 
     image, sites = codegen.compile(kernel, options.opt, options.target)
     places = {span: i for i, span in reversed(list(enumerate(spans)))}
     cache.put(key, json.dumps([places[s] for s in sites]).encode() + b"\n" + image)
-    return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image)
+    return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image, ir)
+
+
+def hash_of(checked: "Checked") -> str:
+    """The hash of a program that may run; no code is generated for it."""
+    from dandc.compiler.identity import kernel_hash, program_hash
+
+    kernels = {k.name: KernelImage(k.name, k.params, k.outputs, (), b"", kernel_hash(k)) for k in _lowered(checked)}
+    return program_hash(_program("", checked, kernels))
+
+
+def _lowered(checked: "Checked") -> "Iterator[Kernel]":
+    """The kernels that some composition reaches."""
+    from dandc.compiler.lower import lower_kernel
+
+    for name in _reachable(checked):
+        yield lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
+
+
+def _program(name: str, checked: "Checked", kernels: dict[str, KernelImage]) -> Program:
+    return Program(name, dict(checked.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table))
 
 
 def _spans(kernel: "Kernel") -> list[Span]:

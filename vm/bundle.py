@@ -22,7 +22,7 @@ from dandc.compiler.types import Type
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.vm.programs import structure_mistakes
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"dandcIRb"
 _HEAD = struct.Struct("<8sII32s")
 

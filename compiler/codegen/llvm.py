@@ -37,7 +37,7 @@ def _machine(opt: int, target: str) -> llvm.TargetMachine:
 def emit_object(ir: str, opt: int, target: str) -> bytes:
     """The ELF object of a module given as LLVM IR text. `opt` is 0 or 2. Raises `RuntimeError` for IR that is wrong."""
     machine = _machine(opt, target)
-    module = _parsed(ir)
+    module = _parsed(ir, machine)
     _optimise(module, machine, opt)
     return bytes(machine.emit_object(module))
 
@@ -45,15 +45,18 @@ def emit_object(ir: str, opt: int, target: str) -> bytes:
 def emit_text(ir: str, opt: int, target: str, *, assembly: bool = False) -> str:
     """The module after optimisation, as LLVM IR or assembly: for people."""
     machine = _machine(opt, target)
-    module = _parsed(ir)
+    module = _parsed(ir, machine)
     _optimise(module, machine, opt)
     return machine.emit_assembly(module) if assembly else str(module)
 
 
-def _parsed(ir: str) -> llvm.ModuleRef:
+def _parsed(ir: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    """The module, with the target's layout of types: by default LLVM aligns i64 to four bytes only."""
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(ir)
+    module.triple = TRIPLE
+    module.data_layout = str(machine.target_data)
     module.verify()
     return module
 

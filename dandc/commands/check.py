@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .dnd file")
     parser.add_argument("--watch", action="store_true", help="check one file again whenever it changes, until Ctrl-C")
+    parser.add_argument("--hash", action="store_true", help="print the hash of each program without mistakes")
     parser.add_argument("--no-cache", action="store_true", help="do not use the cache folder")
 
 
@@ -25,7 +26,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         if len(options.files) != 1:
             raise UseError(Diagnostic("U0911", "`--watch` takes one file", None))
         return watch(Path(options.files[0]), reporter)
-    from dandc.compiling import check_file
+    from dandc.compiling import check_file, hash_of
     from dandc.loader import ROOT
 
     cache = Cache(None if options.no_cache else default_folder()).open()
@@ -42,6 +43,9 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         if not found and not loaded.modules[ROOT].tree.items:
             found = (Diagnostic("U0910", f"`{name}` declares nothing", None),)
         reporter.show(found)
-        failed = failed or any(d.severity == "error" for d in found)
+        wrong = any(d.severity == "error" for d in found)
+        failed = failed or wrong
+        if options.hash and not wrong:
+            print(f"{hash_of(checked)}  {name}")
     reporter.show(cache.warnings)
     return 1 if failed else 0

@@ -95,7 +95,8 @@ def test_data_stand_in_a_read_only_segment() -> None:
         fn squares(n: i64) -> array[i64] { var r: array[i64] = []; for i in 0..n { r.append(i * i + 4_000_000_007); } return r; }
         const S: array[i64] = squares(50);
         const T: array[(str, array[i64])] = [("a", S), ("b", S)];
-        function f(i: i64) => (y: i64) = S[i] + T[1].1[i];"""
+        fn last(i: i64) -> i64 { let (_, s) = T[1]; return s[i]; }
+        function f(i: i64) => (y: i64) = S[i] + last(i);"""
     kernel = program(text).kernel("f")
     image, _ = codegen.compile(kernel, 2)
     data = b"".join(struct.pack("<q", i * i + 4_000_000_007) for i in range(50))
