@@ -695,11 +695,15 @@ _SCANS = frozenset("eq ne lt le gt ge to_bytes str_unchecked".split())
 
 def _weight(op: str, args: list[Any]) -> int:
     """How many elements a primitive copies or looks at."""
-    if op in _SCANS and isinstance(args[0], Buffer):
-        return len(args[0].items)
+    first = args[0]
+    if op in _SCANS and isinstance(first, Buffer):
+        return len(first.items)
+    count: int = 0
     if op == "slice":
-        return max(min(args[2], len(args[0].items)) - args[1], 0)
-    return max(args[0], 0) if op == "array_filled" else 0
+        count = min(args[2], len(first.items)) - args[1]
+    elif op == "array_filled":
+        count = first
+    return max(count, 0)
 
 
 def check_truncation(value: Buffer, count: int, t: Type, site: Span) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from dandc.cache import Cache, default_folder
-from dandc.commands.output import Reporter, UseError
+from dandc.commands.output import Reporter, UseError, say
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 
 HELP = "Check programs: syntax, names, types and compositions. Nothing is run."
@@ -46,6 +46,6 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         wrong = any(d.severity == "error" for d in found)
         failed = failed or wrong
         if options.hash and not wrong:
-            print(f"{hash_of(checked)}  {name}")
+            say(f"{hash_of(checked)}  {name}\n")
     reporter.show(cache.warnings)
     return 1 if failed else 0

@@ -161,6 +161,14 @@ class Fmt(Command):
     text: str
 
 
+@frozen
+class Hash(Command):
+    """Whether the program has the same hash as the one in another file of the example."""
+
+    file: str
+    same: bool
+
+
 _AT = re.compile(r"(?:([\w./-]+\.dnd):)?(\d+):(\d+)(?:-(\d+):(\d+))?")
 _FAILS = re.compile(r'error ([A-Z]\d{4})(?: at (\S+))?(?: ("(?:[^"\\]|\\.)*"))?')
 _MANY = re.compile(r"([A-Z]\d{4}) x (\d+)")
@@ -168,6 +176,7 @@ _TYPE = re.compile(r"([\w.]+) : (.+)")
 _CALL = re.compile(r"([\w.`]+)\(")
 _RUN = re.compile(r"(?:([A-Za-z_]\w*) )?(?=\{)")
 _TEST = re.compile(r'("(?:[^"\\]|\\.)*") (passes|error .*)')
+_HASH = re.compile(r"(of|not of) ([\w./-]+\.dnd)")
 _EXHAUSTIBLE = ("time", "memory", "output")
 
 
@@ -195,6 +204,8 @@ def parse_command(line: int, text: str, more: list[str]) -> Command:
             return _run(line, whole)
         case "test":
             return _test(line, whole)
+        case "hash" if (compared := _HASH.fullmatch(whole)) is not None:
+            return Hash(line, compared[2], compared[1] == "of")
         case "nodes":
             return Nodes(line, _whole_json(whole, dict))
         case "notes":

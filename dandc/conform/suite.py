@@ -21,6 +21,7 @@ from dandc.conform.chapters import Chapter, Example, check_suite, codes_of, pars
 from dandc.conform.commands import Call, Run
 from dandc.conform.execute import INTERPRETER, LEVELS, Answer, Engine, Plan, execute, interpreter, prepare
 from dandc.conform.formatting import judge_format
+from dandc.conform.hashing import judge_hashes
 from dandc.conform.judge import Failure, judge
 from dandc.conform.programs import ExampleError
 from dandc.conform.tests import TESTS, run_tests
@@ -138,7 +139,11 @@ def _judge(
     if isinstance(plan, ExampleError):
         return [Failure(example.line, str(plan))]
     try:
-        return judge(example, plan, answers) + judge_format(example, plan.checkup, folder)
+        return (
+            judge(example, plan, answers)
+            + judge_hashes(example, plan.checkup)
+            + judge_format(example, plan.checkup, folder)
+        )
     except Exception as error:  # noqa: BLE001  # as above
         return [Failure(example.line, str(internal(error)))]
 
