@@ -185,7 +185,9 @@ def _computed(world: World, typed: TFn, what: str, users: list[str]) -> Evaluate
     last = places[0]  # where it traps, or where the library is called that traps
     if typed.name not in world.fns:  # the diagnostic belongs to the item with the expression
         places = [expression, *(p for p in places if p != expression)]
-    first, *labels = [Label(p, "traps here" if p == last else "called here") for p in places[:4]]
+    if len(places) > 4:  # the call in the constant itself is always shown
+        places = [*places[:3], places[-1]]
+    first, *labels = [Label(p, "traps here" if p == last else "called here") for p in places]
     return simple("T0350", f"{what} cannot be computed: {meaning}", first.span, first.text, *labels, notes=notes)
 
 

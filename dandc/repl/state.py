@@ -145,6 +145,8 @@ def _culprits(old: Sequence[Declared], new: Sequence[Declared], errors: Sequence
 
 def _holds(declared: Declared, diagnostic: Diagnostic) -> bool:
     place, whole = diagnostic.span, declared.item.span
+    if diagnostic.code == "T0350" and diagnostic.label == "traps here" and diagnostic.secondary:
+        place = diagnostic.secondary[-1].span  # not the helper is wrong that traps, but the constant that calls it so
     return place is not None and place.file == whole.file and whole.start <= place.start <= whole.end
 
 
