@@ -236,6 +236,37 @@ three(1)
     assert "warning[T0303]" in found.err
 
 
+def test_a_constant_is_computed_again_when_what_it_calls_is_replaced(script: Run) -> None:
+    """The helper is not to blame for a constant that traps in it; a constant that does not fit comes back."""
+    found = script(
+        """
+const A: array[i64] = [1, 2, 3].map(|x| x * 2);
+fn at(n: i64) -> i64 = A[n];
+const B: i64 = at(7);
+at(1)
+const C: i64 = at(1) + A.len();
+C
+fn at(n: i64) -> i64 = A[n + 10];
+fn at(n: i64) -> i64 = 5;
+C
+"""
+    )
+    assert found.lines == [
+        "declared `A`",
+        "declared `at`",
+        "4: i64",
+        "declared `C`",
+        "7: i64",
+        "replaced `at`",
+        "set aside until it fits again: `C`",
+        "replaced `at`",
+        "fits again: `C`",
+        "8: i64",
+    ]
+    assert "error[T0350]: the constant `B` cannot be computed" in found.err
+    assert "warning[T0350]: the constant `C` cannot be computed" in found.err
+
+
 def test_a_value_goes_with_the_type_that_it_had(script: Run) -> None:
     found = script(
         "record P { x: i64 }\nrecord Q { p: P }\nlet q = Q(p: P(x: 1))\nlet n = q.p.x\nrecord P { x: i64 }\nq\n"
