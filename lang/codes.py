@@ -407,6 +407,13 @@ _family(
             "function.\n\n"
             "    let part = a + b;    // and go on with part",
         ),
+        "P0127": (
+            "Form of another language",
+            "Other languages have words and forms that are written differently here: `elif`, `switch`, `let mut`, `new`, "
+            "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. The message says what "
+            "stands for it.\n\n"
+            "    let doubled = xs.map(|x| 2 * x);",
+        ),
     }
 )
 

@@ -248,7 +248,10 @@ def _declare_endpoint(world: World, scope: Scope, item: tree.EndpointItem) -> No
     elif symbol is None or symbol.kind != "module":
         modules = [n for n, s in scope.names.items() if s.kind == "module"]
         diagnostic = report.unknown_name(item.driver.text, item.driver.span, modules, "imported module")
-        world.sink.add(evolve(diagnostic, notes=(f"an endpoint needs its module: `import {item.driver.text};`",)))
+        if not diagnostic.fixes:
+            note = f"an endpoint needs its module: `import {item.driver.text};`"
+            diagnostic = evolve(diagnostic, notes=(note,))
+        world.sink.add(diagnostic)
     elif f"{symbol.name}.Endpoint" not in world.types:
         world.sink.add(
             report.simple(
