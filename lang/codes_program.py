@@ -6,7 +6,7 @@
 NAMES: dict[str, tuple[str, str]] = {
     "N0201": (
         "unknown name",
-        "Nothing of this name is in scope. Names are those of the module, of its imports (`http.get`), of the prelude, and the"
+        "Nothing of this name is in scope. Names are those of the module, of its imports (`http.Request`), of the prelude, and the"
         " locals declared before. Check the spelling, or import the module that declares it.",
     ),
     "N0202": (
