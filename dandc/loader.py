@@ -181,6 +181,10 @@ class _Loading:
         return None
 
     def _relative(self, importer: Path, item: tree.ImportItem) -> str | None:
+        if not item.path or "\0" in item.path:
+            message = "the path of an import is empty" if not item.path else "a path holds no NUL"
+            self.diagnostics.append(Diagnostic("M0501", message, item.span, "not a path"))
+            return None
         path = importer.parent / item.path
         real = Path(os.path.realpath(path))
         if real in self.active:
@@ -211,6 +215,8 @@ class _Loading:
 
 def _similar_file(path: Path, item: tree.ImportItem) -> tuple[Fix, ...]:
     """A module in the same folder whose name is near to that of a file which cannot be read."""
+    if path.suffix != ".dnd" and os.path.isfile(f"{path}.dnd"):
+        return (Fix("write the whole name of the file", item.span, f'import "{item.path}.dnd";'),)
     try:
         with os.scandir(path.parent) as entries:
             files = [e.name for e in islice(entries, MAX_SIMILAR) if e.name.endswith(".dnd") and e.is_file()]

@@ -489,6 +489,12 @@ _family(
             "call was cancelled",
             "The run ended, or a sibling failed, while the call was under way: its sandbox was killed.",
         ),
+        "S0813": (
+            "too many steps for the interpreter",
+            "The reference interpreter, which `dandc repl --interp` uses, counts steps where native code has a limit of "
+            "time, so that its answer is the same everywhere. It is some hundred times slower than native code: "
+            "`:interp off` goes back to sandboxes.",
+        ),
     }
 )
 

@@ -299,6 +299,11 @@ MODULES: dict[str, tuple[str, str]] = {
         "import cycle",
         "Modules that import each other in a circle have no order. Move what they share into a third.",
     ),
+    "M0503": (
+        "file name that is no name",
+        "A module is known under the name of its file, and that must be a name of the language: letters a-z and A-Z, digits and `_`. For"
+        " any other file say a name with `as`.",
+    ),
 }
 
 TOOLS: dict[str, tuple[str, str]] = {

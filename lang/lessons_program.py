@@ -81,6 +81,16 @@ import "limits.dnd";
 pub fn price() -> i64 = limits.limit();
 // limits.dnd
 pub fn limit() -> i64 = 10;
+== M0503
+import "2026-tables.dnd";
+fn f() -> i64 = 1;
+// 2026-tables.dnd
+pub fn limit() -> i64 = 10;
+==
+import "2026-tables.dnd" as tables;
+fn f() -> i64 = tables.limit();
+// 2026-tables.dnd
+pub fn limit() -> i64 = 10;
 """
 
 TYPES = """

@@ -39,6 +39,8 @@ def functions(body: Body, want: Want | None) -> list[str]:
     found = [name for scope in body.scopes for name, local in scope.items() if isinstance(body.known(local.type), Fn)]
     for name, symbol in _symbols(body):
         decl = body.world.fns.get(symbol.name) if symbol.kind == "fn" else None
+        if symbol.name.endswith("none") and symbol.kind == "variant":
+            continue
         if symbol.kind in _CALLABLE and (decl is None or fits(wanted, decl.result)):
             found.append(name)
     return found
