@@ -82,6 +82,8 @@ class Body:
     test: TestHooks | None = None
     # Some statement was not understood, so that nobody knows how often outputs are emitted.
     emissions_unsure: bool = False
+    # A type has grown too large and was reported; what is made of it grows again.
+    outgrown: bool = False
     errors_before: int = field(init=False)
     _literals: list[tuple[Type, int, Span]] = Factory(list)
     _floats: list[tuple[Type, str, Span]] = Factory(list)

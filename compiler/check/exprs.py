@@ -7,6 +7,7 @@ from attrs import evolve
 from dandc.compiler.check import calls, candidates, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.foreign import METHODS
+from dandc.compiler.check.infer import MAX_PARTS
 from dandc.compiler.check.patterns import check_arms
 from dandc.compiler.check.symbols import Symbol
 from dandc.compiler.check.types import KIND_WORDS, head_of, record_fields
@@ -71,7 +72,13 @@ def check_expr(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:
 
 def infer(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:
     """The typed form of `expr`; `want` is a hint for literals, lambdas and empty containers only."""
-    return _RULES[type(expr)](body, expr, want)
+    typed = _RULES[type(expr)](body, expr, want)
+    if body.unifier.exceeds(typed.type, MAX_PARTS):
+        if not body.outgrown:
+            body.report(report.simple("T0337", "this type has too many parts", expr.span, "too large"))
+        body.outgrown = True
+        return error(expr.span)
+    return typed
 
 
 def error(span: Span) -> TExpr:
