@@ -9,16 +9,19 @@ import hashlib
 import os
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
 
 from attrs import Factory, define, evolve, frozen
 
 from dandc.compiler.check import SourceModule
+from dandc.compiler.check.suggest import nearest
 from dandc.files import read_source
 from dandc.lang import NOWHERE, Diagnostic, DiagnosticError, Fix, ParseResult, Source, parse, tree
 
 ROOT = "main"
 PRELUDE = "prelude"
+MAX_SIMILAR = 1000  # how many names of a folder are looked at for a proposal
 
 
 @frozen
@@ -169,6 +172,8 @@ class _Loading:
         fixes: tuple[Fix, ...] = ()
         if os.path.exists(os.path.join(os.path.dirname(item.span.file), f"{item.path}.dnd")):
             fixes = (Fix("import the file", item.span, f'import "{item.path}.dnd";'),)
+        elif near := nearest(item.path, known):
+            fixes = (Fix(f"did you mean `{near}`?", item.span, f"import {near};"),)
         note = f"the standard library has {', '.join(f'`{n}`' for n in known)}"
         self.diagnostics.append(
             Diagnostic("M0501", f"there is no module `{item.path}`", item.span, "not found", notes=(note,), fixes=fixes)
@@ -176,6 +181,10 @@ class _Loading:
         return None
 
     def _relative(self, importer: Path, item: tree.ImportItem) -> str | None:
+        if not item.path or "\0" in item.path:
+            message = "the path of an import is empty" if not item.path else "a path holds no NUL"
+            self.diagnostics.append(Diagnostic("M0501", message, item.span, "not a path"))
+            return None
         path = importer.parent / item.path
         real = Path(os.path.realpath(path))
         if real in self.active:
@@ -190,7 +199,8 @@ class _Loading:
                 source, data = read_source(path, str(path))
             except DiagnosticError as error:
                 reason = error.diagnostics[0].message
-                self.diagnostics.append(Diagnostic("M0501", reason, item.span, "not readable"))
+                fixes = _similar_file(path, item)
+                self.diagnostics.append(Diagnostic("M0501", reason, item.span, "not readable", fixes=fixes))
                 return None
             self.user(self._name(path), path, source, data)
         return self.names[real]
@@ -201,3 +211,19 @@ class _Loading:
         while name in taken:
             name += "_"
         return name
+
+
+def _similar_file(path: Path, item: tree.ImportItem) -> tuple[Fix, ...]:
+    """A module in the same folder whose name is near to that of a file which cannot be read."""
+    if path.suffix != ".dnd" and os.path.isfile(f"{path}.dnd"):
+        return (Fix("write the whole name of the file", item.span, f'import "{item.path}.dnd";'),)
+    try:
+        with os.scandir(path.parent) as entries:
+            files = [e.name for e in islice(entries, MAX_SIMILAR) if e.name.endswith(".dnd") and e.is_file()]
+    except OSError:
+        return ()
+    near = nearest(path.stem, sorted({name.removesuffix(".dnd") for name in files} - {path.stem}))
+    if near is None:
+        return ()
+    written = item.path.removesuffix(path.name) + near
+    return (Fix(f"did you mean `{near}.dnd`?", item.span, f'import "{written}.dnd";'),)

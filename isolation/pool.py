@@ -572,6 +572,12 @@ class Pool:
             self._dismiss(self._ready.popleft())
         self._fail_waiters(Lost())
 
+    async def settled(self) -> None:
+        """Waits until every child that was killed is dead and reaped, as after the cancelling of its call."""
+        while any(child.killed for child in self._slots.values()):
+            self._changed.clear()
+            await self._changed.wait()
+
     async def aclose(self) -> None:
         """Ends every child and the nucleus; calls under way are cancelled. Leaves no process, descriptor or thread."""
         if self._closed:

@@ -422,6 +422,13 @@ _family(
             "function.\n\n"
             "    let part = a + b;    // and go on with part",
         ),
+        "P0127": (
+            "Form of another language",
+            "Other languages have words and forms that are written differently here: `elif`, `switch`, `let mut`, `new`, "
+            "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. The message says what "
+            "stands for it.\n\n"
+            "    let doubled = xs.map(|x| 2 * x);",
+        ),
     }
 )
 
@@ -496,6 +503,12 @@ _family(
         "S0812": (
             "call was cancelled",
             "The run ended, or a sibling failed, while the call was under way: its sandbox was killed.",
+        ),
+        "S0813": (
+            "too many steps for the interpreter",
+            "The reference interpreter, which `dandc repl --interp` uses, counts steps where native code has a limit of "
+            "time, so that its answer is the same everywhere. It is some hundred times slower than native code: "
+            "`:interp off` goes back to sandboxes.",
         ),
     }
 )

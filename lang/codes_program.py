@@ -6,7 +6,7 @@
 NAMES: dict[str, tuple[str, str]] = {
     "N0201": (
         "unknown name",
-        "Nothing of this name is in scope. Names are those of the module, of its imports (`http.get`), of the prelude, and the"
+        "Nothing of this name is in scope. Names are those of the module, of its imports (`http.Request`), of the prelude, and the"
         " locals declared before. Check the spelling, or import the module that declares it.",
     ),
     "N0202": (
@@ -313,6 +313,11 @@ MODULES: dict[str, tuple[str, str]] = {
     "M0502": (
         "import cycle",
         "Modules that import each other in a circle have no order. Move what they share into a third.",
+    ),
+    "M0503": (
+        "file name that is no name",
+        "A module is known under the name of its file, and that must be a name of the language: letters a-z and A-Z, digits and `_`. For"
+        " any other file say a name with `as`.",
     ),
 }
 

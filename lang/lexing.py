@@ -269,11 +269,21 @@ def _word_operator(state: _State, token: "Token") -> None:
     type_, word = _WORD_OPERATORS[token.type]
     span = _span(state, token)
     text = state.source.text
+    if type_ == "NOT" and _is_macro(text, span):
+        fix = Fix("leave the `!` out", span, "")
+        state.report("P0106", "there are no macros", span, "a call is written without `!`", fix)
+        return
     before = " " if type_ != "NOT" and text[span.start - 1 : span.start].strip() else ""
     after = " " if text[span.end : span.end + 1].strip() else ""
     fix = Fix(f"write `{word}`", span, before + word + after, certain=type_ != "NOT")
     state.report("P0106", f"the operator is the word `{word}`", span, f"not `{token}`", fix)
     _keep_as(state, token, type_, word)
+
+
+def _is_macro(text: str, span: Span) -> bool:
+    """Whether a `!` stands between a name and a bracket, as in `println!(...)`."""
+    before, after = text[span.start - 1 : span.start], text[span.end : span.end + 1]
+    return before.isidentifier() and after in ("(", "[", "{")
 
 
 _LOOKALIKES = {"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "×": "*", "÷": "/", "≤": "<=", "≥": ">=",

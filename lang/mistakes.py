@@ -7,12 +7,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from dandc.lang.cut import ITEM_WORDS
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.expected import joined, phrases
+from dandc.lang.habits import HABITS
 from dandc.lang.lexing import RESERVED
+from dandc.lang.mistake_case import Case, found
 from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition
 from dandc.lang.spans import Source, Span
 
@@ -23,88 +23,23 @@ _CLOSING = {"LPAR": ")", "LSQB": "]", "LBRACE": "}", "FSTR_OPEN": "}"}
 _LATER_POLICIES = frozenset("after once cache limit concurrency within".split())
 
 
-@frozen
-class _Case:
-    """A problem with what all explanations need."""
-
-    problem: Problem
-    source: Source
-
-    @property
-    def token(self) -> "Token":
-        return self.problem.token
-
-    @property
-    def type(self) -> str:
-        return self.problem.token.type
-
-    @property
-    def span(self) -> Span:
-        return self.of(self.problem.token)
-
-    def of(self, token: "Token") -> Span:
-        assert token.start_pos is not None and token.end_pos is not None
-        return Span(self.source.file, token.start_pos, token.end_pos)
-
-    @property
-    def gap(self) -> Span:
-        """The place right after the previous token."""
-        end = self.span.start if self.problem.previous is None else self.of(self.problem.previous).end
-        return Span(self.source.file, end, end)
-
-    @property
-    def found(self) -> str:
-        return found(self.token)
-
-    @property
-    def first(self) -> str:
-        """The type of the first token of the statement or item."""
-        return self.problem.tokens[self.problem.statement].type
-
-    @property
-    def item(self) -> str:
-        """The type of the word that opens the item."""
-        tokens, start = self.problem.tokens, self.problem.start
-        return tokens[start + 1 if tokens[start].type == "PUB" and start + 1 < len(tokens) else start].type
-
-    @property
-    def starts_statement(self) -> bool:
-        return "BROKEN" in self.problem.expected
-
-    def inserts(self, *types: str) -> bool:
-        return self.problem.repair.kind == "insert" and self.problem.repair.types[0] in types
-
-    def replaces(self, *types: str) -> bool:
-        return self.problem.repair.kind == "replace" and self.problem.repair.types == types
-
-
-def found(token: "Token") -> str:
-    """How a message names what stands at a place."""
-    if token.type == "$END" and not token:
-        return "the end of the text"
-    if token.type in ("STR", "FSTR_BEGIN", "BYTES"):
-        return "a string"
-    text = str(token) if len(token) <= 40 else f"{token[:37]}..."
-    return f"`{text}`"
-
-
 def explain(problem: Problem, source: Source) -> Diagnostic:
     """The diagnostic for one syntax mistake."""
-    case = _Case(problem, source)
-    for rule in _RULES:
+    case = Case(problem, source)
+    for rule in (*HABITS, *_RULES):
         diagnostic = rule(case)
         if diagnostic is not None:
             return diagnostic
     return _unexpected(case)
 
 
-def _unexpected(case: _Case) -> Diagnostic:
+def _unexpected(case: Case) -> Diagnostic:
     possible = phrases(case.problem.expected)
     wanted = f"expected {joined(possible)}" if possible else "nothing can stand here"
     return Diagnostic("P0101", f"{wanted}, found {case.found}", case.span, wanted)
 
 
-def _missing_condition(case: _Case) -> Diagnostic | None:
+def _missing_condition(case: Case) -> Diagnostic | None:
     if not lacks_condition(case.problem.tokens, case.problem.statement):
         return None
     word = case.problem.tokens[case.problem.statement]
@@ -112,7 +47,7 @@ def _missing_condition(case: _Case) -> Diagnostic | None:
     return Diagnostic("P0101", f"expected {what} after `{word}`", case.of(word), f"{what} is missing behind this word")
 
 
-def _increment(case: _Case) -> Diagnostic | None:
+def _increment(case: Case) -> Diagnostic | None:
     """`i++` and `i--`: noticed at the first sign of a statement, or at the second one of an expression."""
     if case.type not in ("PLUS", "MINUS"):
         return None
@@ -125,10 +60,21 @@ def _increment(case: _Case) -> Diagnostic | None:
         return None
     span = case.of(first).to(case.of(second))
     fix = Fix(f"write `{case.token}= 1`", span, f" {case.token}= 1", certain=at_first)
+    if case.problem.index == case.problem.statement:
+        fix = _prefix_increment(case, span)
     return Diagnostic("P0106", f"there is no operator `{case.token * 2}`", span, "not an operator", fixes=(fix,))
 
 
-def _walrus(case: _Case) -> Diagnostic | None:
+def _prefix_increment(case: Case, span: Span) -> Fix:
+    """`++i;`: the operator goes behind the place, which ends with the statement."""
+    tokens = case.problem.tokens[case.problem.index + 2 :]
+    ends = (case.of(t).start for t in tokens if t.type in ("SEMICOLON", "RBRACE"))
+    place = Span(span.file, span.start, next(ends, case.of(tokens[-1]).end if tokens else span.end))
+    text = case.source.text[span.end : place.end].strip()
+    return Fix(f"write `{case.token}= 1`", place, f"{text} {case.token}= 1")
+
+
+def _walrus(case: Case) -> Diagnostic | None:
     previous = case.problem.previous
     if case.type != "EQUAL" or previous is None or previous.type != "COLON" or previous.end_pos != case.token.start_pos:
         return None
@@ -137,7 +83,7 @@ def _walrus(case: _Case) -> Diagnostic | None:
     return Diagnostic("P0106", "there is no operator `:=`", span, "not an operator", fixes=(fix,))
 
 
-def _triple_equals(case: _Case) -> Diagnostic | None:
+def _triple_equals(case: Case) -> Diagnostic | None:
     previous = case.problem.previous
     if case.type != "EQUAL" or previous is None or previous.type not in ("EQ", "NE"):
         return None
@@ -146,7 +92,7 @@ def _triple_equals(case: _Case) -> Diagnostic | None:
     return Diagnostic("P0106", f"there is no operator `{previous}=`", span, "not an operator", fixes=(fix,))
 
 
-def _c_style_for(case: _Case) -> Diagnostic | None:
+def _c_style_for(case: Case) -> Diagnostic | None:
     tokens, start = case.problem.tokens, case.problem.statement
     if case.first != "FOR" or start + 1 >= len(tokens) or tokens[start + 1].type != "LPAR":
         return None
@@ -161,17 +107,17 @@ def _c_style_for(case: _Case) -> Diagnostic | None:
     )
 
 
-def _is_word(case: _Case) -> bool:
+def _is_word(case: Case) -> bool:
     return case.token.isidentifier() and case.type != "$END"
 
 
-def _else_without_if(case: _Case) -> Diagnostic | None:
+def _else_without_if(case: Case) -> Diagnostic | None:
     if case.type != "ELSE" or not case.starts_statement:
         return None
     return Diagnostic("P0112", "this `else` has no `if` before it", case.span, "no `if` that it could belong to")
 
 
-def _nested_item(case: _Case) -> Diagnostic | None:
+def _nested_item(case: Case) -> Diagnostic | None:
     if case.type not in ITEM_WORDS or not case.starts_statement:
         return None
     return Diagnostic(
@@ -180,23 +126,37 @@ def _nested_item(case: _Case) -> Diagnostic | None:
     )  # fmt: skip
 
 
-def _kernel_statement_in_composition(case: _Case) -> Diagnostic | None:
-    if case.item != "COMPOSITION" or not case.starts_statement or case.type not in STATEMENT_WORDS:
+def _kernel_statement_in_composition(case: Case) -> Diagnostic | None:
+    if case.item != "COMPOSITION":
+        return None
+    word = case.token
+    if not case.starts_statement and case.first in ("IF", "MATCH"):
+        word = case.problem.tokens[case.problem.statement]
+    elif not case.starts_statement or case.type not in STATEMENT_WORDS:
         return None
     notes = ("a composition only says what feeds what: put computing into a `function` and call it",)
     return Diagnostic(
-        "P0114", f"{case.found} is a statement of functions", case.span, "not in a composition", (), notes
+        "P0114", f"{found(word)} is a statement of functions", case.of(word), "not in a composition", (), notes
     )
 
 
-def _missing_semicolon(case: _Case) -> Diagnostic | None:
+def _missing_semicolon(case: Case) -> Diagnostic | None:
     if not case.inserts("SEMICOLON"):
         return None
     fix = Fix("add `;`", case.gap, ";", certain=True)
-    return Diagnostic("P0102", f"expected `;` before {case.found}", case.gap, "`;` is missing here", fixes=(fix,))
+    rest = case.source.text[case.gap.end : case.source.text.find("\n", case.gap.end)].strip()
+    notes = ("`//` begins a comment; `/` on integers rounds down",) if _looks_divided(rest) else ()
+    return Diagnostic(
+        "P0102", f"expected `;` before {case.found}", case.gap, "`;` is missing here", notes=notes, fixes=(fix,)
+    )
 
 
-def _unclosed(case: _Case) -> Diagnostic | None:
+def _looks_divided(rest: str) -> bool:
+    """Whether a comment is rather the divisor of another language: `// 2;`."""
+    return rest.startswith("//") and rest.endswith(";") and len(rest.split()) == 2
+
+
+def _unclosed(case: Case) -> Diagnostic | None:
     closing = case.inserts("RPAR", "RSQB") or case.problem.repair.kind == "close"
     if not case.problem.opened or not (closing or case.type == "$END"):
         return None
@@ -208,7 +168,7 @@ def _unclosed(case: _Case) -> Diagnostic | None:
     return Diagnostic("P0103", message, case.of(opening), f"no `{closer}` for it", (where,), fixes=fixes)
 
 
-def _wrong_closer(case: _Case) -> Diagnostic | None:
+def _wrong_closer(case: Case) -> Diagnostic | None:
     if case.type not in ("RPAR", "RSQB", "RBRACE"):
         return None
     opened = case.problem.opened
@@ -222,7 +182,7 @@ def _wrong_closer(case: _Case) -> Diagnostic | None:
                       fixes=(fix,))  # fmt: skip
 
 
-def _reserved_word(case: _Case) -> Diagnostic | None:
+def _reserved_word(case: Case) -> Diagnostic | None:
     wants_name = "NAME" in case.problem.expected and not case.starts_statement
     if str(case.token) not in RESERVED or case.type == "$END" or not wants_name:
         return None
@@ -232,7 +192,7 @@ def _reserved_word(case: _Case) -> Diagnostic | None:
     return Diagnostic("P0105", f"`{case.token}` is a reserved word", case.span, "not a name", fixes=(fix,))
 
 
-def _belongs_elsewhere(case: _Case) -> bool:
+def _belongs_elsewhere(case: Case) -> bool:
     previous = case.problem.previous
     text = case.source.text[case.of(previous).end : case.span.start] if previous is not None else ""
     return "\n" in text or case.type in ("ELSE", "IN", "AND", "OR")
@@ -241,7 +201,7 @@ def _belongs_elsewhere(case: _Case) -> bool:
 _ARROWS = ("FAT_ARROW", "ARROW", "LEFT_ARROW")
 
 
-def _equality(case: _Case) -> Diagnostic | None:
+def _equality(case: Case) -> Diagnostic | None:
     if case.replaces("EQ"):
         fix = Fix("write `==`", case.span, "==", certain=True)
         return Diagnostic("P0107", "`=` gives a value; `==` compares", case.span, "a comparison is written `==`",
@@ -252,7 +212,7 @@ def _equality(case: _Case) -> Diagnostic | None:
     return None
 
 
-def _emit_arrow(case: _Case) -> Diagnostic | None:
+def _emit_arrow(case: Case) -> Diagnostic | None:
     if case.first != "EMIT" or not (case.replaces("LEFT_ARROW") or case.inserts("LEFT_ARROW")):
         return None
     span = case.gap if case.inserts("LEFT_ARROW") else case.span
@@ -260,7 +220,7 @@ def _emit_arrow(case: _Case) -> Diagnostic | None:
     return Diagnostic("P0120", "an `emit` gives its value after `<-`", span, "`<-` is expected", fixes=(fix,))
 
 
-def _arrow(case: _Case) -> Diagnostic | None:
+def _arrow(case: Case) -> Diagnostic | None:
     if case.inserts("FAT_ARROW"):
         fix = Fix("add `=>`", case.gap, " =>", certain=True)
         return Diagnostic("P0109", f"expected `=>` before {case.found}", case.gap, "`=>` is missing here", fixes=(fix,))
@@ -275,7 +235,7 @@ def _arrow(case: _Case) -> Diagnostic | None:
                       fixes=(fix,))  # fmt: skip
 
 
-def _separator(case: _Case) -> Diagnostic | None:
+def _separator(case: Case) -> Diagnostic | None:
     if case.inserts("COMMA", "COLON", "EQUAL"):
         text = TEXTS[case.problem.repair.types[0]]
         fix = Fix(f"add `{text}`", case.gap, f" {text}" if text == "=" else text, certain=text == ",")
@@ -292,19 +252,19 @@ def _separator(case: _Case) -> Diagnostic | None:
     return None
 
 
-def _if_needs_else(case: _Case) -> Diagnostic | None:
+def _if_needs_else(case: Case) -> Diagnostic | None:
     if case.problem.expected != {"ELSE"}:
         return None
     return Diagnostic("P0122", "an `if` that gives a value needs an `else`", case.gap, "`else { ... }` is missing here")
 
 
-def _policy(case: _Case) -> Diagnostic | None:
+def _policy(case: Case) -> Diagnostic | None:
     if "TIMEOUT" not in case.problem.expected or str(case.token) not in _LATER_POLICIES:
         return None
     return Diagnostic("P0115", f"the policy `{case.token}` is not there yet", case.span, "not in this version")
 
 
-def _duration(case: _Case) -> Diagnostic | None:
+def _duration(case: Case) -> Diagnostic | None:
     if case.problem.expected != {"DURATION"}:
         return None
     fix = (Fix("add a unit", case.gap if case.type == "$END" else Span(case.span.file, case.span.end, case.span.end),
@@ -313,7 +273,7 @@ def _duration(case: _Case) -> Diagnostic | None:
                       "a duration has a unit: `500ms`, `2s`, `1m`, `1h`", fixes=fix)  # fmt: skip
 
 
-def _tuple_field(case: _Case) -> Diagnostic | None:
+def _tuple_field(case: Case) -> Diagnostic | None:
     previous = case.problem.previous
     if case.type != "INT" or previous is None or previous.type != "DOT":
         return None
@@ -321,7 +281,7 @@ def _tuple_field(case: _Case) -> Diagnostic | None:
                       "take it apart: `let (a, b) = pair;`")  # fmt: skip
 
 
-_RULES: tuple[Callable[[_Case], Diagnostic | None], ...] = (
+_RULES: tuple[Callable[[Case], Diagnostic | None], ...] = (
     _missing_condition, _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item,
     _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _duration,
     _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,

@@ -19,6 +19,7 @@ from dandc.lang.build_item import item as build_item
 from dandc.lang.cut import ITEM_WORDS, MAX_DEPTH, Segment, cut
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.grammar import collector_paused, tables
+from dandc.lang.habits import from_import
 from dandc.lang.lexing import MAX_DIAGNOSTICS, Lexed, lex
 from dandc.lang.mistakes import explain, outside
 from dandc.lang.recovery import Problem, parse_item
@@ -82,6 +83,7 @@ class _Parse:
     lexed: Lexed
     items: list[t.Item] = field(factory=list)
     diagnostics: list[Diagnostic] = field(factory=list)
+    from_line: int | None = None  # the line of a `from` of another language; its `import` is no item
 
     def run(self) -> ParseResult:
         self.diagnostics += self.lexed.diagnostics
@@ -107,6 +109,8 @@ class _Parse:
         tokens, start, end = self.lexed.tokens, segment.start, segment.end
         if segment.too_deep is not None:
             self._report_depth(segment.too_deep)
+            self._keep_error(start, end)
+        elif tokens[start].type == "IMPORT" and tokens[start].line == self.from_line:
             self._keep_error(start, end)
         elif tokens[start].type not in ITEM_WORDS:
             self._outside(start, end)
@@ -138,7 +142,10 @@ class _Parse:
     def _outside(self, start: int, end: int) -> None:
         tokens = self.lexed.tokens
         first, last = tokens[start].start_pos or 0, tokens[end - 1].end_pos or 0
-        if not any(d.span and first <= d.span.start <= last for d in self.lexed.diagnostics):
+        if str(tokens[start]) == "from" and end < len(tokens) and tokens[end].type == "IMPORT":
+            self.from_line = tokens[end].line
+            self.diagnostics.append(from_import(tokens[start:end], self.source))
+        elif not any(d.span and first <= d.span.start <= last for d in self.lexed.diagnostics):
             self.diagnostics.append(outside(tokens[start], self.source))
         self._keep_error(start, end)
 

@@ -48,6 +48,7 @@ TEXTS = {
 }  # fmt: skip
 _INSERTIONS = ("COMMA", "FAT_ARROW", "COLON", "LEFT_ARROW", "RPAR", "RSQB")
 _NEAR = 4
+_OPERAND_ENDS = frozenset("NAME QUOTED INT FLOAT STR TRUE FALSE RPAR RSQB FSTR_END".split())
 _BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
 
 
@@ -128,6 +129,24 @@ def lacks_condition(tokens: "list[Token]", first: int) -> bool:
     """Whether the statement at `first` is `if {`, `while {` or `match {`: the braces were not meant as a record."""
     following = tokens[first + 1].type if first + 1 < len(tokens) else ""
     return tokens[first].type in ("IF", "WHILE", "MATCH") and following == "LBRACE"
+
+
+def is_conditional(tokens: "list[Token]", index: int) -> bool:
+    """Whether an `if`, `for`, `while` or `match` follows an operand on its line, as in `a if b else c` elsewhere."""
+    if not 0 < index < len(tokens) or tokens[index].type not in ("IF", "FOR", "WHILE", "MATCH"):
+        return False
+    previous = tokens[index - 1]
+    return previous.type in _OPERAND_ENDS and previous.end_line == tokens[index].line
+
+
+def in_flow(problem: "Problem") -> bool:
+    """Whether the mistake is inside a composition."""
+    return _item_word(problem.tokens, problem.start) == "COMPOSITION"
+
+
+def _item_word(tokens: "list[Token]", start: int) -> str:
+    """The type of the word that opens the item at `start`."""
+    return tokens[start + 1 if tokens[start].type == "PUB" and start + 1 < len(tokens) else start].type
 
 
 def _end_token(tokens: "list[Token]", end: int) -> "Token":
@@ -232,7 +251,7 @@ class _Careful:
 
     def _repair(self, token: "Token") -> Repair:
         following = self.tokens[self.index + 1].type if self.index + 1 < self.end else "$END"
-        if lacks_condition(self.tokens, self._first()):
+        if lacks_condition(self.tokens, self._first()) or self._is_flow_control():
             return Repair("")
         if self._ends_statement(token) and self._fits("SEMICOLON", token.type):
             return Repair("insert", ("SEMICOLON",))
@@ -256,7 +275,14 @@ class _Careful:
             return not any(t.type == "LBRACE" for t in self.opened)
         return token.type in ("RPAR", "RSQB", "SEMICOLON", "COMMA")
 
+    def _is_flow_control(self) -> bool:
+        """Whether the statement is an `if` or `match` of functions, which nothing makes one of a composition."""
+        in_composition = _item_word(self.tokens, self.start) == "COMPOSITION"
+        return in_composition and self.tokens[self._first()].type in ("IF", "MATCH")
+
     def _ends_statement(self, token: "Token") -> bool:
+        if is_conditional(self.tokens, self.index):
+            return False
         return token.type in STATEMENT_WORDS | {"RBRACE", "$END"} or first_on_line(token, self.text)
 
     def _substitutes(self, token: "Token") -> tuple[tuple[str, ...], ...]:

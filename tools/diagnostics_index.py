@@ -9,9 +9,11 @@ places where diagnostics are made: a code is an error unless it is made with `se
 
 import ast
 import sys
+import textwrap
 from pathlib import Path
 
 from dandc.lang.codes import CODES, Code
+from dandc.lang.lessons import lessons, shown
 
 ROOT = Path(__file__).resolve().parent.parent
 INDEX = ROOT / "spec" / "diagnostics.md"
@@ -57,7 +59,12 @@ def row(code: str, entry: Code, warnings: set[str]) -> str:
 
 def section(code: str, entry: Code) -> str:
     """What a code means; the examples of explanations are indented, which Markdown shows as code."""
-    return f"### {code}\n\n{entry.explanation}\n"
+    lesson = lessons().get(code)
+    parts = [f"### {code}\n\n{entry.explanation}\n"]
+    if lesson is not None:
+        for word, program in (("Wrong", lesson.wrong), ("Right", lesson.right)):
+            parts.append(f"{word}:\n\n{textwrap.indent(shown(program), '    ')}\n")
+    return "\n".join(parts)
 
 
 def warned() -> set[str]:

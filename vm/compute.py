@@ -202,6 +202,7 @@ def _explain(error: str, detail: str, limits: Limits) -> str:
     what = {
         "limit.wall": f"it ran longer than {limits.wall_ms:g} ms",
         "limit.cpu": f"it used more than {limits.cpu_ms:g} ms of CPU time",
+        "limit.steps": "the interpreter was stopped",
         "limit.memory": f"it used more than {limits.memory} bytes",
         "limit.output": f"it gave more than {limits.output} bytes",
         "sandbox.crash": "the kernel crashed",

@@ -39,6 +39,7 @@ _CODES: Mapping[str, str] = {
     "secret.unknown": "R0724",
     "limit.wall": "S0801",
     "limit.cpu": "S0802",
+    "limit.steps": "S0813",
     "limit.memory": "S0803",
     "limit.output": "S0804",
     "sandbox.crash": "S0805",

@@ -54,6 +54,10 @@ class LocalPlacement:
             image = self._images[elf] = load_image(elf)
         return image
 
+    async def settled(self) -> None:
+        """Wait until nothing is left of calls that were cancelled."""
+        await self._pool.settled()
+
     def close(self) -> None:
         """Give the images' memory back."""
         for image in self._images.values():

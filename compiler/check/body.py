@@ -9,7 +9,7 @@ from attrs import Factory, define, field, frozen
 
 from dandc.compiler.check import report
 from dandc.compiler.check.infer import Unifier, map_type
-from dandc.compiler.check.symbols import PRELUDE, Scope, Symbol, World
+from dandc.compiler.check.symbols import Scope, Symbol, World
 from dandc.compiler.check.types import lookup, satisfies
 from dandc.compiler.floats import nearest_float
 from dandc.compiler.typed import Local, TExpr, TPort, TStmt
@@ -82,6 +82,8 @@ class Body:
     test: TestHooks | None = None
     # Some statement was not understood, so that nobody knows how often outputs are emitted.
     emissions_unsure: bool = False
+    # A type has grown too large and was reported; what is made of it grows again.
+    outgrown: bool = False
     errors_before: int = field(init=False)
     _literals: list[tuple[Type, int, Span]] = Factory(list)
     _floats: list[tuple[Type, str, Span]] = Factory(list)
@@ -126,12 +128,6 @@ class Body:
     def symbol(self, name: str) -> Symbol | None:
         """What `name` means outside the body."""
         return lookup(self.world, self.scope, name)
-
-    def names_in_scope(self) -> list[str]:
-        """All names that could stand here, for suggestions."""
-        locals_ = [n for scope in self.scopes for n in scope]
-        prelude = self.world.scopes.get(PRELUDE)
-        return [*locals_, *self.scope.names, *(prelude.names if prelude else ())]
 
     @contextmanager
     def nested(self) -> Iterator[None]:

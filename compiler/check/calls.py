@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
-from dandc.compiler.check import exprs, report
+from dandc.compiler.check import candidates, exprs, report
 from dandc.compiler.check.body import Body, LambdaFrame, Want
 from dandc.compiler.check.infer import substitute
 from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
@@ -52,7 +52,7 @@ from dandc.compiler.types import (
     is_int,
 )
 from dandc.lang import tree
-from dandc.lang.diagnostics import Fix, Label
+from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
 
@@ -145,9 +145,23 @@ def _call_name(
         return _convert(body, expr, BASIC[name.text])
     symbol = body.symbol(name.text)
     if symbol is None:
-        body.report(report.unknown_name(name.text, name.span, body.names_in_scope(), "function"))
+        body.report(_unknown_function(body, expr, name, want))
         return _skip(body, expr)
     return _call_symbol(body, expr, symbol, name, type_args, want)
+
+
+def _unknown_function(body: Body, expr: tree.CallExpr, name: tree.Name, want: Want | None) -> Diagnostic:
+    known = [*candidates.functions(body, want), *BASIC]
+    diagnostic = report.unknown_name(name.text, name.span, known, "function")
+    method = any(method == name.text for _, method in body.world.methods)
+    if not method or len(expr.args) == 0 or diagnostic.notes:
+        return diagnostic
+    dots = ", ".join("..." for _ in expr.args[1:])
+    first = expr.args[0].value
+    fixes: tuple[Fix, ...] = ()
+    if len(expr.args) == 1 and isinstance(first, tree.NameExpr):
+        fixes = (Fix("call it as a method", expr.span, f"{first.name.text}.{name.text}()"),)
+    return evolve(diagnostic, notes=(f"it is a method: `x.{name.text}({dots})`",), fixes=fixes)
 
 
 def _call_local(body: Body, expr: tree.CallExpr, local: Local) -> TExpr:
@@ -273,10 +287,24 @@ def _call_method(
             message = f"the field `{name.text}` cannot be called"
             body.report(report.fixed("T0318", message, name.span, "a field, not a method", fix))
         else:
-            body.report(report.unknown_member(f"`{body.show(t)}`", name.text, name.span, methods, "method"))
+            body.report(_unknown_method(body, expr, t, name, methods, want))
         return _skip(body, expr)
     decl = body.world.fns[body.world.methods.get((head_of(t), name.text), methods[name.text])]
     return _call_fn(body, expr, decl, receiver, type_args, want)
+
+
+def _unknown_method(
+    body: Body, expr: tree.CallExpr, t: Type, name: tree.Name, methods: Mapping[str, str], want: Want | None
+) -> Diagnostic:
+    fitting = candidates.methods(body, methods, len(expr.args), want)
+    shown = candidates.shown(methods)
+    diagnostic = report.unknown_member(f"`{body.show(t)}`", name.text, name.span, shown, "method", fitting)
+    inner = t.item if isinstance(t, Option) else t.ok if isinstance(t, Result) else None
+    inner = body.known(inner) if inner is not None else None
+    if inner is not None and not isinstance(inner, InferVar) and name.text in methods_of(body, inner):
+        notes = ("the value inside has it: take it out with `?`, `.or(other)` or `match`",)
+        return evolve(diagnostic, notes=notes, fixes=())
+    return diagnostic
 
 
 def _set_method(body: Body, expr: tree.CallExpr, receiver: TExpr, t: SetRef, name: tree.Name) -> TExpr:
@@ -329,11 +357,13 @@ def _call_fn(
     callee = Callee(_short(decl.name), decl.params, types, decl.span)
     if want is not None and type_args == () and any(isinstance(a.value, tree.LambdaExpr) for a in expr.args) is False:
         _hint_result(body, result, want)
+    before = len(body.world.sink.diagnostics)
     found = _arguments(body, expr, callee, receiver, decl)
     if found is None:
         return exprs.error(expr.span)
     args, order = found
-    _check_exclusive(body, decl.params, args)
+    if len(body.world.sink.diagnostics) == before:
+        _check_exclusive(body, decl.params, args)
     return TCall(result, expr.span, decl.name, tuple(bindings.values()), args, order)
 
 
@@ -669,7 +699,9 @@ def _report_unnamed(body: Body, expr: tree.CallExpr, unnamed: list[tree.Arg], de
         certain = len(names) == len(expr.args) == 1
         fixes = (Fix("name the field", report.before(first.span), text, certain),)
     message, origin = f"the fields of `{name}` must be named", Label(decl.span, "declared here")
-    body.report(report.simple("T0322", message, first.span, "given without a name", origin, fixes=fixes))
+    form = ", ".join(f"{field}: ..." for field in names[:6]) + (", ..." if len(names) > 6 else "")
+    notes = (f"write `{name}({form})`",) if len(expr.args) > 1 else ()
+    body.report(report.simple("T0322", message, first.span, "given without a name", origin, notes=notes, fixes=fixes))
 
 
 def builtin_variant(

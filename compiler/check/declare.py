@@ -1,5 +1,7 @@
 """First pass: collects the declarations of all modules and resolves the types of their headers."""
 
+import re
+
 from attrs import evolve
 
 from dandc.compiler.check import report
@@ -29,8 +31,10 @@ from dandc.compiler.check.types import (
 from dandc.compiler.typed import TPort
 from dandc.compiler.types import ERROR, UNIT, Named, Option, Type, TypeVar
 from dandc.lang import tree
+from dandc.lang.diagnostics import Fix
 from dandc.lang.spans import Span
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The variants of `option` and `result` are names like any other, so that a module may use them for its own things.
 VARIANTS = ("none", "some", "ok", "err")
 Declared = (
@@ -104,6 +108,11 @@ def _declare_import(world: World, scope: Scope, item: tree.ImportItem) -> None:
     target = scope.module.imports.get(item.path)
     default = item.path.rsplit("/", 1)[-1].removesuffix(".dnd")
     name = item.alias or tree.Name(item.span, default)
+    if target is not None and item.alias is None and not _NAME.fullmatch(default):
+        message = f"`{default}` is no name by which a module could be known"
+        fix = Fix("give it one", Span(item.span.file, item.span.end - 1, item.span.end - 1), " as other")
+        world.sink.add(report.fixed("M0503", message, item.span, "the name of the file is not a name", fix))
+        return
     # The loader has reported a module that is not there: what is used of it is no further mistake.
     symbol = Symbol("broken", default, item.span, public=False)
     if target is not None:
@@ -248,7 +257,10 @@ def _declare_endpoint(world: World, scope: Scope, item: tree.EndpointItem) -> No
     elif symbol is None or symbol.kind != "module":
         modules = [n for n, s in scope.names.items() if s.kind == "module"]
         diagnostic = report.unknown_name(item.driver.text, item.driver.span, modules, "imported module")
-        world.sink.add(evolve(diagnostic, notes=(f"an endpoint needs its module: `import {item.driver.text};`",)))
+        if not diagnostic.fixes:
+            note = f"an endpoint needs its module: `import {item.driver.text};`"
+            diagnostic = evolve(diagnostic, notes=(note,))
+        world.sink.add(diagnostic)
     elif f"{symbol.name}.Endpoint" not in world.types:
         world.sink.add(
             report.simple(

@@ -17,10 +17,20 @@ Row = tuple[TPattern, ...]
 Head = object
 
 
-def missing(world: World, t: Type, patterns: Sequence[TPattern]) -> str | None:
-    """A value of `t`, in pattern syntax, that no pattern matches; None if all are covered."""
+def missing(world: World, t: Type, patterns: Sequence[TPattern]) -> tuple[str, ...]:
+    """Values of `t`, in pattern syntax, that no pattern matches; () if all are covered.
+
+    All variants that are missing if the patterns look no deeper, else one example.
+    """
     witness = _useful(_Budget(world), [(p,) for p in patterns], (t,))
-    return witness[0] if witness is not None else None
+    if witness is None:
+        return ()
+    heads = _heads(world, t)
+    used = {_key(head[0]) for p in patterns if (head := _head(p)) is not None}
+    if not heads or not used or isinstance(t, Tuple) or not all(_is_flat(p) for p in patterns):
+        return (witness[0],)
+    absent = [_show(name, ["_"] * len(parts), t) for head, (name, parts) in heads.items() if _key(head) not in used]
+    return tuple(absent) or (witness[0],)
 
 
 def unreachable(world: World, t: Type, arms: Sequence[tuple[TPattern, bool]]) -> list[int]:

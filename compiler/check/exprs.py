@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from dandc.compiler.check import calls, report
+from dandc.compiler.check import calls, candidates, report
 from dandc.compiler.check.body import Body, Want
+from dandc.compiler.check.foreign import METHODS
+from dandc.compiler.check.infer import MAX_PARTS
 from dandc.compiler.check.patterns import check_arms
 from dandc.compiler.check.symbols import Symbol
 from dandc.compiler.check.types import KIND_WORDS, head_of, record_fields
@@ -70,7 +72,13 @@ def check_expr(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:
 
 def infer(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:
     """The typed form of `expr`; `want` is a hint for literals, lambdas and empty containers only."""
-    return _RULES[type(expr)](body, expr, want)
+    typed = _RULES[type(expr)](body, expr, want)
+    if body.unifier.exceeds(typed.type, MAX_PARTS):
+        if not body.outgrown:
+            body.report(report.simple("T0337", "this type has too many parts", expr.span, "too large"))
+        body.outgrown = True
+        return error(expr.span)
+    return typed
 
 
 def error(span: Span) -> TExpr:
@@ -128,7 +136,7 @@ def _fstr(body: Body, expr: tree.FStrLit, want: Want | None) -> TExpr:
         if not has_text(t):
             note = "text, numbers, bools and endpoints can; encode other values, say with `json.encode`"
             if t == SECRET:
-                note = "only drivers see what a secret is: pass it on as it is, say as `bearer: token`"
+                note = report.ONLY_DRIVERS
             message = f"`{body.show(t)}` has no text form"
             body.report(report.simple("T0308", message, value.span, "cannot stand in an f-string", notes=(note,)))
         parts.append(value)
@@ -150,13 +158,24 @@ def _name(body: Body, expr: tree.NameExpr, want: Want | None) -> TExpr:
         return TLocal(local.type, expr.span, local)
     symbol = body.symbol(expr.name.text)
     if symbol is None:
-        diagnostic = report.unknown_name(expr.name.text, expr.span, body.names_in_scope())
+        diagnostic = _unknown(body, expr, want)
         if expr.name.text in STANDARD:
             note = f"`{expr.name.text}` is a module of the standard library: `import {expr.name.text};`"
             diagnostic = evolve(diagnostic, notes=(note,), fixes=())
         body.report(diagnostic)
         return error(expr.span)
     return symbol_value(body, symbol, expr.name, want)
+
+
+def _unknown(body: Body, expr: tree.NameExpr, want: Want | None) -> Diagnostic:
+    name = expr.name.text
+    output = next((port for port in body.kernel_outputs or () if port.name == name), None)
+    if output is None:
+        return report.unknown_name(name, expr.span, candidates.values(body, want))
+    origin = Label(output.span, f"`{name}` is declared here")
+    notes = (f"keep what is needed later in a variable, and `emit {name} <- ...;` it",)
+    message = f"the output `{name}` cannot be read"
+    return report.simple("N0204", message, expr.span, "outputs are only written", origin, notes=notes)
 
 
 def _function_as_value(span: Span) -> Diagnostic:
@@ -223,8 +242,18 @@ def _field(body: Body, expr: tree.FieldExpr, want: Want | None) -> TExpr:
         message = f"`{expr.name.text}` is a method"
         body.report(report.fixed("T0309", message, expr.name.span, "a method must be called", fix))
     else:
-        body.report(report.unknown_member(f"`{body.show(t)}`", expr.name.text, expr.name.span, names, "field"))
+        body.report(_unknown_field(body, t, expr.name, names, methods))
     return error(expr.span)
+
+
+def _unknown_field(body: Body, t: Type, name: tree.Name, names: list[str], methods: dict[str, str]) -> Diagnostic:
+    """A field that is not there; elsewhere it may be one, as the length of an array is."""
+    foreign = METHODS.get(name.text)
+    if foreign is not None and foreign.instead in methods and name.text not in names:
+        message = f"`{body.show(t)}` has no field `{name.text}`"
+        fix = Fix(f"here it is the method `{foreign.instead}`", name.span, f"{foreign.instead}()")
+        return report.fixed("N0202", message, name.span, "no such field", fix)
+    return report.unknown_member(f"`{body.show(t)}`", name.text, name.span, names, "field")
 
 
 def _unknown_type(span: Span) -> Diagnostic:
@@ -271,7 +300,9 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
             )
         )
     elif t != ERROR:
-        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, f"this is `{body.show(t)}`"))
+        advice = ("take its values as an array first: `xs.values()[i]`",) if isinstance(t, SetRef) else ()
+        label = f"this is `{body.show(t)}`"
+        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, label, notes=advice))
     return error(expr.span)
 
 
@@ -398,6 +429,10 @@ def _operands(body: Body, expr: tree.BinaryExpr, hint: Want | None) -> tuple[TEx
         body.bound(known, "num", left.span, f"`{expr.op}`")
         infer(body, expr.right)
         return error(left.span), error(expr.right.span)
+    if isinstance(known, SetRef):
+        body.report(report.set_as_value(ERROR, known, left.span, None))
+        infer(body, expr.right)
+        return error(left.span), error(expr.right.span)
     origin = Label(left.span, f"`{expr.op}` needs both alike; this is {report.noun(known)}")
     before = len(body.world.sink.diagnostics)
     right = infer(body, expr.right, Want(left.type, origin))
@@ -409,6 +444,8 @@ def _operands(body: Body, expr: tree.BinaryExpr, hint: Want | None) -> tuple[TEx
 def _widen(body: Body, expr: tree.BinaryExpr, left: TExpr, right: TExpr) -> tuple[Fix, ...]:
     """Convert the integer beside a float, or the narrower of two integers, if it is a plain name."""
     lt, rt = body.known(left.type), body.known(right.type)
+    if STR in (lt, rt) and expr.op == "+":
+        return _as_text(expr.right if lt == STR else expr.left, rt if lt == STR else lt)
     if not (isinstance(lt, Basic) and isinstance(rt, Basic) and lt != rt and _rank(lt) and _rank(rt)):
         return ()
     narrow, wide = (expr.right, lt) if _rank(lt) >= _rank(rt) else (expr.left, rt)
@@ -416,6 +453,13 @@ def _widen(body: Body, expr: tree.BinaryExpr, left: TExpr, right: TExpr) -> tupl
         return ()
     certain = is_float(wide) and not is_float(lt if narrow is expr.left else rt)
     return (Fix("convert the other", narrow.span, f"{wide.name}({narrow.name.text})", certain),)
+
+
+def _as_text(operand: tree.Expr, t: Type) -> tuple[Fix, ...]:
+    """Make text of the operand that is none, if it is a plain name of something that has a text."""
+    if not (isinstance(operand, tree.NameExpr) and has_text(t)):
+        return ()
+    return (Fix("make text of it", operand.span, f'f"{{{operand.name.text}}}"', certain=True),)
 
 
 def _rank(t: Basic) -> int:

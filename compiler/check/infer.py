@@ -4,7 +4,8 @@ Only locals, literals, lambdas and type arguments are inferred, and only inside 
 of inference variables is all there is. Failure is an answer, not an exception: the caller knows what to say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from dandc.compiler.types import (
     ERROR,
@@ -24,6 +25,9 @@ from dandc.compiler.types import (
     is_float,
     is_int,
 )
+
+# The names in one type. Of types beyond that none is made: `(x, x)` doubles, so soon nobody could look at them.
+MAX_PARTS = 300
 
 
 def map_type(t: Type, leaf: Callable[[Type], Type]) -> Type:
@@ -103,6 +107,18 @@ class Unifier:
             known = self.shallow(t)
             return known if isinstance(known, InferVar) else self.zonk(known)
         return map_type(t, lambda leaf: self.zonk(leaf) if isinstance(leaf, InferVar) else leaf)
+
+    def exceeds(self, t: Type, most: int) -> bool:
+        """Whether `t` has more than `most` parts, counted no further than that."""
+        return sum(1 for _ in islice(self._walk(t), most + 1)) > most
+
+    def _walk(self, t: Type) -> Iterator[Type]:
+        """`t` and all its parts, as far as they are known."""
+        waiting = [t]
+        while waiting:
+            part = self.shallow(waiting.pop())
+            yield part
+            waiting.extend(parts(part))
 
     def finish(self) -> Mapping[int, Type]:
         """Unsolved literals take `i64` and `f64`, then every solution in full; unsolved others stay variables."""

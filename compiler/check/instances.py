@@ -11,7 +11,7 @@ from attrs import Factory, define, frozen
 
 from dandc.compiler.check.captures import walk
 from dandc.compiler.check.constants import settle
-from dandc.compiler.check.infer import parts, substitute
+from dandc.compiler.check.infer import MAX_PARTS, parts, substitute
 from dandc.compiler.check.report import display, simple
 from dandc.compiler.check.symbols import World
 from dandc.compiler.check.types import contents
@@ -20,8 +20,6 @@ from dandc.compiler.types import Array, Fn, Named, Type, TypeVar
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Span
 
-# Names in one written type.
-MAX_PARTS = 300
 # Functions in one function value: itself, what it captures, and so on.
 MAX_FUNCTIONS = 30
 # Instances of helpers that one program makes.

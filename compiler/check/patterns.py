@@ -100,11 +100,16 @@ def _variant(body: Body, t: Type, name: tree.Name, args: tuple[tree.Pattern, ...
                 f"`{name.text}` carries {report.count(len(payload), 'value')}, but the pattern names {len(args) or 'none'}",
                 span,
                 f"carries {report.count(len(payload), 'value')}",
+                fixes=_payload_fix(name, span, len(payload)) if not args else (),
             )
         )
         return _after_error(body, args)
     inner = tuple(check_pattern(body, a, p) for a, p in zip(args, payload, strict=True))
     return PVariant(t, names.index(name.text), inner)
+
+
+def _payload_fix(name: tree.Name, span: Span, count: int) -> tuple[Fix, ...]:
+    return (Fix("match whatever it carries", report.after(span), f"({', '.join('_' * count)})"),)
 
 
 def _after_error(body: Body, args: Sequence[tree.Pattern]) -> TPattern:
@@ -170,16 +175,23 @@ def _check_coverage(
         advice = ("match on a part of the value first, and on the rest in the arms",)
         body.report(report.simple("T0339", message, head, "cannot be decided in reasonable time", notes=advice))
         return
-    if witness is not None:
+    if witness:
         head = Span(span.file, span.start, span.start + len("match"))
-        what = "all values" if witness == "_" else f"`{witness}`"
-        label = "other values are not covered" if witness == "_" else f"{what} is not covered"
-        notes: tuple[str, ...] = (f"add an arm: `{witness} => ...`",)
+        what = "all values" if witness == ("_",) else report.listed(witness)
+        verb = "is" if len(witness) == 1 else "are"
+        label = "other values are not covered" if witness == ("_",) else f"{what} {verb} not covered"
+        notes: tuple[str, ...] = (_arms_to_add(witness),)
         if len(rows) < len(typed):
             notes = ("an arm with `if` covers nothing for certain", *notes)
         body.report(report.simple("T0324", f"the match does not cover {what}", head, label, notes=notes))
     if covered:
         _report_unreachable(body, t, arms, typed, covered)
+
+
+def _arms_to_add(witness: Sequence[str]) -> str:
+    if len(witness) == 1:
+        return f"add an arm: `{witness[0]} => ...`"
+    return f"add arms: `{' => ..., '.join(witness[:4])} => ...`, or one for all others: `_ => ...`"
 
 
 def _report_unreachable(

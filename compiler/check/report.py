@@ -6,12 +6,19 @@ The sentences stand together so that they can be read and kept in one voice; who
 import re
 from collections.abc import Iterable, Sequence
 
+from dandc.compiler.check.foreign import TABLES, WORDS
 from dandc.compiler.check.suggest import nearest
 from dandc.compiler.types import (
+    BOOL,
+    BYTES,
+    SECRET,
+    STR,
     UNIT,
+    Anon,
     Array,
     Basic,
     InferVar,
+    Named,
     Option,
     Result,
     SetRef,
@@ -25,8 +32,23 @@ from dandc.lang.spans import Span
 
 def unknown_name(name: str, span: Span, candidates: Iterable[str], what: str = "name") -> Diagnostic:
     """A name that nothing in scope bears."""
-    fixes = did_you_mean(name, span, candidates)
-    return Diagnostic("N0201", f"there is no {what} `{name}` here", span, "not found", fixes=fixes)
+    notes, fixes = _proposals(name, span, candidates, what, "")
+    return Diagnostic("N0201", f"there is no {what} `{name}` here", span, "not found", notes=notes, fixes=fixes)
+
+
+def _proposals(
+    name: str, span: Span, candidates: Iterable[str], what: str, owner: str
+) -> tuple[tuple[str, ...], tuple[Fix, ...]]:
+    """What to say about a name that is not known, and what to write for it: habits first, then the nearest name."""
+    names = list(candidates)
+    foreign = TABLES.get(what, {}).get(name)
+    if foreign is None or not foreign.speaks_of(owner):
+        return (), did_you_mean(name, span, names)
+    known = foreign.instead in names or foreign.instead in WORDS
+    if not known and not foreign.note:
+        return (), did_you_mean(name, span, names)
+    fixes = (Fix(f"here it is `{foreign.instead}`", span, foreign.instead),) if known else ()
+    return (() if known else (foreign.note,)), fixes
 
 
 def did_you_mean(name: str, span: Span, candidates: Iterable[str]) -> tuple[Fix, ...]:
@@ -35,12 +57,19 @@ def did_you_mean(name: str, span: Span, candidates: Iterable[str]) -> tuple[Fix,
     return (Fix(f"did you mean `{near}`?", span, near),) if near else ()
 
 
-def unknown_member(owner: str, name: str, span: Span, candidates: Iterable[str], what: str) -> Diagnostic:
-    """A field, method or variant that a type does not have, or a name that a module does not have."""
-    names = sorted(candidates)
-    fixes = did_you_mean(name, span, names)
+def unknown_member(
+    owner: str, name: str, span: Span, members: Iterable[str], what: str, fitting: Iterable[str] | None = None
+) -> Diagnostic:
+    """A field, method or variant that a type does not have, or a name that a module does not have.
+
+    `fitting` are those of the members that could be meant, if that is known: only they are proposed.
+    """
+    names = sorted(members)
+    notes, fixes = _proposals(name, span, names if fitting is None else fitting, what, owner)
     listed = ", ".join(f"`{n}`" for n in names[:12]) + (", ..." if len(names) > 12 else "")
-    notes = (f"{owner} has {listed}",) if names else ()
+    foreign = fixes and not fixes[0].message.startswith("did")
+    if names and not notes and not foreign:
+        notes = (f"{owner} has {listed}",)
     return Diagnostic("N0202", f"{owner} has no {what} `{name}`", span, f"no such {what}", notes=notes, fixes=fixes)
 
 
@@ -98,6 +127,8 @@ def mismatch(
     expected: Type, got: Type, span: Span, origin: Label | None = None, fixes: tuple[Fix, ...] = ()
 ) -> Diagnostic:
     """A value of one type where another is expected."""
+    if expected == UNIT:
+        return _surplus_result(got, span, origin)
     return Diagnostic(
         "T0301",
         f"expected {noun(expected)}, found {noun(got)}",
@@ -106,6 +137,19 @@ def mismatch(
         (origin,) if origin else (),
         notes=_advice(expected, got),
         fixes=fixes,
+    )
+
+
+def _surplus_result(got: Type, span: Span, origin: Label | None) -> Diagnostic:
+    """A value where nothing is expected: mostly a helper whose result is not declared."""
+    note = f"a helper says its result with an arrow: `-> {display(got) if not isinstance(got, InferVar) else 'i64'}`"
+    return Diagnostic(
+        "T0301",
+        f"expected nothing, found {noun(got)}",
+        span,
+        f"this is {noun(got)}",
+        (origin,) if origin else (),
+        notes=(note,) if origin is not None and "result" in origin.text else (),
     )
 
 
@@ -137,7 +181,30 @@ def _advice(expected: Type, got: Type) -> tuple[str, ...]:
         return ("a result may be an error: take its value out with `match`, `.or(other)` or `?`",)
     if _is_number(expected) and _is_number(got) and isinstance(expected, Basic):
         return (f"numbers are converted explicitly: `{expected}(...)`",)
+    return _advice_for_basic(expected, got)
+
+
+def _advice_for_basic(expected: Type, got: Type) -> tuple[str, ...]:
+    if got == SECRET:
+        return (ONLY_DRIVERS,)
+    if expected == STR and (_is_number(got) or got == BOOL):
+        return ('an f-string is the text of a value: `f"{x}"`',)
+    if expected == STR and got == BYTES:
+        return ("bytes become text, if they are UTF-8, by `.to_str()?`",)
+    if expected == BYTES and got == STR:
+        return ("text becomes bytes by `.to_bytes()`",)
+    if expected == BOOL and _is_number(got):
+        return ("a number is no condition: compare it, as in `x != 0`",)
+    if expected == BOOL and isinstance(got, Option):
+        return ("whether there is a value says `.is_some()`",)
+    if expected == BOOL and (got == STR or isinstance(got, Array)):
+        return ("whether there is anything in it says `.is_empty()`",)
+    if isinstance(expected, Named) and isinstance(got, Anon):
+        return (f"a record is built with its name: `{display(expected)}(...)`",)
     return ()
+
+
+ONLY_DRIVERS = "only drivers see what a secret is: pass it on as it is, say as `bearer: token`"
 
 
 def _is_number(t: Type) -> bool:
@@ -157,6 +224,14 @@ def argument_count(name: str, wanted: str, got: int, span: Span, origin: Label |
     )
 
 
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """`a`, `a` and `b`, ..., or the first few and how many more."""
+    shown = [f"`{name}`" for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
 def given(n: int) -> str:
     """`1 is given`, `2 are given`."""
     return f"{n} {'is' if n == 1 else 'are'} given"
@@ -173,8 +248,11 @@ def missing_arguments(name: str, missing: Sequence[tuple[str, str, Span]], span:
 
 def unknown_argument(name: str, written: str, candidates: Iterable[str], span: Span) -> Diagnostic:
     """A named argument that no parameter bears."""
-    fixes = did_you_mean(written, span, candidates)
-    return Diagnostic("T0304", f"`{name}` has no parameter `{written}`", span, "no such parameter", fixes=fixes)
+    names = list(candidates)
+    fixes = did_you_mean(written, span, names)
+    notes = (f"`{name}` takes {listed(names, 8)}",) if names else ()
+    message = f"`{name}` has no parameter `{written}`"
+    return Diagnostic("T0304", message, span, "no such parameter", notes=notes, fixes=fixes)
 
 
 def simple(

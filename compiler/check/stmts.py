@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from dandc.compiler.check import calls, exprs, report
+from attrs import evolve
+
+from dandc.compiler.check import calls, candidates, exprs, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.patterns import check_arms, check_pattern
 from dandc.compiler.check.types import resolve_type, satisfies
@@ -29,6 +31,7 @@ from dandc.compiler.typed import (
     TMatchStmt,
     TNote,
     TPattern,
+    TPort,
     TReturn,
     TStmt,
     TTry,
@@ -54,7 +57,7 @@ from dandc.compiler.types import (
     is_map,
 )
 from dandc.lang import tree
-from dandc.lang.diagnostics import Fix, Label
+from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
 
@@ -103,11 +106,11 @@ def _irrefutable(body: Body, pattern: TPattern, written: tree.Pattern) -> None:
     if pattern.type == ERROR or isinstance(t, InferVar) or isinstance(pattern, PBind | PWild):
         return
     witness = missing(body.world, t, [pattern])
-    if witness is not None:
+    if witness:
         body.report(
             report.simple(
                 "T0324",
-                f"this pattern does not cover `{witness}`",
+                f"this pattern does not cover {report.listed(witness)}",
                 written.span,
                 "may not match",
                 notes=("use `match`",),
@@ -370,8 +373,25 @@ def _emit(body: Body, stmt: tree.EmitStmt) -> TStmt:
         key = _emit_key(body, stmt, port.key, port.kind, Label(port.span, f"`{port.name}` is declared here"))
     if stmt.name is not None:
         name = exprs.check_expr(body, stmt.name, Want(STR))
-    value = exprs.check_expr(body, stmt.value, value_hint)
+    value = exprs.infer(body, stmt.value, value_hint)
+    given = body.known(value.type)
+    if outputs and output >= 0 and outputs[output].kind == "set" and _are_items(given, outputs[output]):
+        body.report(_array_as_set(body, value, outputs[output]))
+    else:
+        value = body.expect(value, value_hint)
     return TEmit(stmt.span, max(output, 0), key, name, value)
+
+
+def _are_items(given: Type, port: TPort) -> bool:
+    """Whether an array is given of what should be items of the set."""
+    return isinstance(given, Array) and not isinstance(port.item, Array) and candidates.fits(port.item, given.item)
+
+
+def _array_as_set(body: Body, value: TExpr, port: TPort) -> Diagnostic:
+    """An array is emitted as if it were the set."""
+    origin = Label(port.span, f"`{port.name}` is declared here")
+    diagnostic = report.mismatch(port.item, body.known(value.type), value.span, origin)
+    return evolve(diagnostic, notes=(f"a set is given item by item: `for x in values {{ emit {port.name} <- x; }}`",))
 
 
 def _emit_key(body: Body, stmt: tree.EmitStmt, key: Type | None, kind: str, origin: Label) -> TExpr | None:

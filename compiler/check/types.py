@@ -50,6 +50,8 @@ BASIC = {
 }
 GENERIC = {"array": 1, "option": 1, "result": 2, "map": 2}
 # What a name of each kind is called.
+# What other languages have a module do; here an endpoint does it.
+REQUESTS = frozenset("get post put patch delete head request open read write list".split())
 KIND_WORDS = {
     "module": "module",
     "type": "type",
@@ -104,7 +106,11 @@ def member_of(world: World, scope: Scope, module: Symbol, name: tree.Name) -> Sy
         return None
     if symbol is None or symbol.kind == "module":
         public = [n for n, s in inside.names.items() if s.public]
-        world.sink.add(report.unknown_member(f"module `{module.name}`", name.text, name.span, public, "name"))
+        missing = report.unknown_member(f"module `{module.name}`", name.text, name.span, public, "name")
+        if name.text in REQUESTS and "Endpoint" in inside.names:
+            note = f"requests are made with a declared endpoint: `endpoint service = {module.name}(...);`, `service.{name.text}(...)`"
+            missing = evolve(missing, notes=(note,), fixes=())
+        world.sink.add(missing)
         return None
     if not symbol.public and not scope.module.trusted:
         world.sink.add(report.private(name.text, module.name, name.span))

@@ -26,7 +26,7 @@ _STEPS = 20_000_000
 
 @define
 class InterpreterPlacement:
-    """Runs shards of known kernels on the reference interpreter. For tests only: it is slow and has no wall."""
+    """Runs shards of known kernels on the reference interpreter. For tests and sessions: it is slow and has no wall."""
 
     kernels: dict[str, Kernel]
 
@@ -45,7 +45,7 @@ class InterpreterPlacement:
         block = b"".join(inputs)
         results = run_kernel(known, [_arguments(known, block, i) for i in range(first, last)], _STEPS)
         if any(r.trap == "limit.steps" for r in results):
-            return Outcome("limit.cpu", f"more than {_STEPS} steps")
+            return Outcome("limit.steps", f"after {_STEPS:,} steps")
         return _tables(known, kernel, results, first)
 
 

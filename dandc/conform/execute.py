@@ -45,7 +45,13 @@ LEVELS = {"O0": 0, "O2": 2}
 _CALL_LIMITS = Limits(wall_ms=10_000, cpu_ms=10_000)
 # What is meant to be exhausted is, soon.
 _EXHAUST_LIMITS = Limits(wall_ms=2_000, cpu_ms=300, memory=8 << 20, output=1 << 20)
-_EXHAUSTED = {"limit.cpu": "time", "limit.wall": "time", "limit.memory": "memory", "limit.output": "output"}
+_EXHAUSTED = {
+    "limit.steps": "time",
+    "limit.cpu": "time",
+    "limit.wall": "time",
+    "limit.memory": "memory",
+    "limit.output": "output",
+}
 
 
 @frozen

@@ -5,18 +5,19 @@ not work.
 """
 
 import re
-import textwrap
 from collections.abc import Callable
 
 from attrs import evolve, frozen
 
 from dandc.cache import Cache
+from dandc.commands.explain import WIDTH, unknown
 from dandc.compiler.check.report import display
 from dandc.compiler.check.suggest import nearest
 from dandc.compiler.check.symbols import Symbol
 from dandc.compiler.kir import Kernel
 from dandc.lang import Diagnostic
 from dandc.lang.codes import CODES
+from dandc.lang.lessons import page
 from dandc.repl.display import graph_text, header
 from dandc.repl.entry import Entry
 from dandc.repl.pieces import helper, names_what, plan, type_of
@@ -171,10 +172,9 @@ def _graph(session: Session, text: str) -> Answer:
 
 
 def _explain(session: Session, text: str) -> Answer:
-    code = CODES.get(text.upper())
-    if code is None:
-        return _failed(Diagnostic("U0908", f"there is no diagnostic `{text}`", None))
-    return Answer((f"{text.upper()}: {code.title}", "", textwrap.fill(code.explanation, 88)))
+    if text.upper() not in CODES:
+        return _failed(unknown(text))
+    return Answer(tuple(page(text.upper(), WIDTH).split("\n")))
 
 
 def _load(session: Session, text: str) -> Answer:

@@ -25,6 +25,7 @@ from dandc.vm import InputItem, LocalPlacement, Placement, RunLimits, RunResult,
 from dandc.vm.items import Buffer
 
 _Job = Callable[[], None]
+_SETTLE_S = 2.0  # how long the death of what was stopped is waited for
 
 
 class StoppedError(Exception):
@@ -61,10 +62,17 @@ class Engine:
         if not self.native:
             placement = _MainThread(InterpreterPlacement(dict(made.kernels)), jobs, portal)
         ended = threading.Event()
+        sandboxes = self._sandboxes
 
         async def work() -> RunResult:
             try:
                 return await run(made.program, made.graph, inputs, limits=self.limits, placement=placement)
+            except anyio.get_cancelled_exc_class():
+                # Bounded: a nucleus that was stopped from outside shall not keep the prompt.
+                if sandboxes is not None:
+                    with anyio.move_on_after(_SETTLE_S, shield=True):
+                        await sandboxes.settled()
+                raise
             finally:
                 ended.set()
 

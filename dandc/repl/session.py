@@ -145,7 +145,7 @@ class Session:
         made, diagnostics = plan(self.state, entry)
         self.timing.check = time.perf_counter() - started
         if made is None:
-            return Answer(diagnostics=diagnostics, failed=True)
+            return Answer(diagnostics=self._with_aside(diagnostics), failed=True)
         notes: list[Note] = []
         try:
             lines, bindings = self._carry_out(made, notes)
@@ -157,6 +157,20 @@ class Session:
             return Answer((*_told(notes), "stopped"), diagnostics, failed=True, stopped=True)
         self.state = evolve(self.state, bindings={**self.state.bindings, **bindings})
         return Answer((*_told(notes), *lines), diagnostics)
+
+    def _with_aside(self, diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """Say of names that are not known why, if what they named was set aside."""
+        names = {d.name for d in self.state.aside}
+
+        def told(d: Diagnostic) -> Diagnostic:
+            source = self.state.sources.get(d.span.file) if d.span else None
+            name = source.text[d.span.start : d.span.end] if source and d.span else ""
+            if d.code != "N0201" or name not in names:
+                return d
+            note = f"`{name}` was set aside, because it does not fit what it uses any more: declare it anew"
+            return evolve(d, notes=(note,), fixes=())
+
+        return tuple(told(d) for d in diagnostics)
 
     def _carry_out(self, made: Plan, notes: list[Note]) -> tuple[list[str], dict[str, Binding]]:
         results: dict[str, Any] = {}

@@ -120,13 +120,18 @@ def declare(state: State, items: Sequence[tree.Item], source: Source) -> Change:
         if not errors:
             break
         if not culprits:
-            return Change(None, found, sources)
+            return Change(None, _told_now(found, state.aside), sources)
         known_aside = [d for d in culprits if d.key not in was_aside]
         reasons += [evolve(e, severity="warning") for e in errors if any(_holds(d, e) for d in known_aside)]
         aside += culprits
         old = [d for d in old if d not in culprits]
     draft = evolve(state, checked=checked, declared=(*old, *new), aside=tuple(aside), sources=sources)
     return _changed(draft, taken, was_aside, tuple(reasons))
+
+
+def _told_now(found: Sequence[Diagnostic], aside: Sequence[Declared]) -> tuple[Diagnostic, ...]:
+    """What is new among `found`: why something was set aside has been told when it was."""
+    return tuple(d for d in found if not any(_holds(known, d) for known in aside)) or tuple(found)
 
 
 def _check(state: State, declared: Sequence[Declared]) -> tuple[Loaded, Checked]:

@@ -43,7 +43,34 @@ def _notes(expectation: Expectation, left: str, right: str) -> tuple[str, ...]:
     if expectation.op != "==":
         return tuple("\n".join((side, *_cut(_lines(text)))) for side, text in (("left:", left), ("right:", right)))
     changes = list(unified_diff(_lines(left), _lines(right), "left", "right", lineterm="", n=2))
-    return ("\n".join(_cut(changes)),)
+    where = _first_difference(left, right)
+    return (*((where,) if where else ()), "\n".join(_cut(changes)))
+
+
+def _first_difference(left: str, right: str) -> str:
+    """Which part of two long values differs first, as one would write it; empty where there are no parts."""
+    try:
+        a, b = json.loads(left), json.loads(right)
+    except ValueError:
+        return ""
+    path = ""
+    while type(a) is type(b) and a != b:
+        if isinstance(a, dict) and a.keys() == b.keys():
+            key = next(k for k in a if a[k] != b[k])
+            path += f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]"
+            a, b = a[key], b[key]
+        elif isinstance(a, list) and len(a) == len(b):
+            index = next(i for i, pair in enumerate(zip(a, b, strict=True)) if pair[0] != pair[1])
+            path += f"[{index}]"
+            a, b = a[index], b[index]
+        elif isinstance(a, list):
+            return _printable(f"{path or 'it'} has {len(a)} elements on the left, {len(b)} on the right")
+        else:
+            break
+    if not path:
+        return ""
+    sides = [_short(json.dumps(side, ensure_ascii=False)) for side in (a, b)]
+    return f"they differ first at {_printable(path)}: {sides[0]} on the left, {sides[1]} on the right"
 
 
 def _lines(text: str) -> list[str]:

@@ -209,6 +209,21 @@ def test_places_are_those_of_the_entry(script: Run) -> None:
     assert "--> entry 4:3:3" in found.err
 
 
+def test_what_was_set_aside_is_told_once_and_named_when_it_is_used(script: Run) -> None:
+    """A later mistake shows itself alone, and a call of what was set aside says why it is not there."""
+    found = script(
+        """
+fn one(n: i64) -> i64 { return n; }
+fn two(n: i64) -> i64 { return one(n) + one(n); }
+fn one(n: str) -> str { return n; }
+fn three(n: i64) -> str { return n; }
+two(1)
+"""
+    )
+    assert found.codes() == ["T0301"] * 3 + ["T0301", "N0201"]
+    assert "`two` was set aside, because it does not fit what it uses any more" in found.err
+
+
 def test_a_new_declaration_sets_aside_what_does_not_fit_and_brings_it_back(script: Run) -> None:
     found = script(
         """

@@ -335,7 +335,8 @@ def test_long_values_are_shown_by_their_differences(run: Run) -> None:
     )
     (diagnostic,) = verdict.diagnostics
     assert diagnostic.message == "`==` does not hold"
-    (note,) = diagnostic.notes
+    first, note = diagnostic.notes
+    assert first == 'they differ first at [20].text: "some text" on the left, "another text" on the right'
     assert [line.strip() for line in note.splitlines() if line[0] in "+-"] == [
         "--- left", "+++ right", '-    "text": "some text"', '+    "text": "another text"',
     ]  # fmt: skip

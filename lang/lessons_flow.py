@@ -1,0 +1,220 @@
+"""The same for compositions: programs with a mistake, and without. See `lang/lessons_program.py`."""
+
+COMPOSITIONS = """
+== C0401
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (b: i64) {
+    a = twice(b);
+    b = twice(a);
+}
+==
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (b: i64) {
+    a = twice(n);
+    b = twice(a);
+}
+== C0402
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(ns: set[i64]) => (ms: set[i64]) { ms = twice(ns); }
+==
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(ns: set[i64]) => (ms: set[i64]) { ms = twice(each ns); }
+== C0403
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[i64]) => (sum: i64) { sum = total(ns); }
+==
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[i64]) => (sum: i64) { sum = total(all ns); }
+== C0404
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (m: i64) { m = twice(each n); }
+==
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (m: i64) { m = twice(n); }
+== C0405
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[i64]) => (sums: set[i64]) { sums = total(keyed ns); }
+==
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[str => i64]) => (sums: set[str => i64]) { sums = total(keyed ns); }
+== C0406
+function names(pages: set[str => i64]) => (text: str) = pages.keys().join(", ");
+composition main(pages: set[i64 => i64]) => (text: str) { text = names(all pages); }
+==
+function names(pages: set[str => i64]) => (text: str) = pages.keys().join(", ");
+composition main(pages: set[str => i64]) => (text: str) { text = names(all pages); }
+== C0407
+function shout(text: str) => (loud: str) = text.to_upper();
+composition main(n: i64) => (loud: str) { loud = shout(n); }
+==
+function shout(text: str) => (loud: str) = text.to_upper();
+function write(n: i64) => (text: str) = f"{n}";
+composition main(n: i64) => (loud: str) { loud = shout(write(n)); }
+== C0409
+function split(n: i64) => (parts: set[str => i64]) { emit parts <- n; }
+composition main(n: i64) => (parts: set[str => i64]) { parts = split(n); }
+==
+function split(n: i64) => (parts: set[str => i64]) { emit parts["all"] <- n; }
+composition main(n: i64) => (parts: set[str => i64]) { parts = split(n); }
+== C0410
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(text: str) => (m: i64) { m = twice(10 / 2); }
+==
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(text: str) => (m: i64) { m = twice(5); }
+== C0411
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (m: i64) { m = twice(n) retry 3; }
+==
+import http;
+endpoint service = http("http://127.0.0.1:8600");
+function ask(n: i64) => (request: http.Request) = service.get(f"/{n}");
+composition main(n: i64) => (answer: http.Response) { answer = http.fetch(ask(n)) retry 3; }
+== C0412
+function even(n: i64) => (m: optional i64) { if n % 2 == 0 { emit m <- n; } }
+composition main(n: i64) => (m: i64) { m = even(n); }
+==
+function even(n: i64) => (m: optional i64) { if n % 2 == 0 { emit m <- n; } }
+composition main(n: i64) => (m: optional i64) { m = even(n); }
+== C0413
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (a: i64, b: i64) { a = twice(n); }
+==
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (a: i64, b: i64) {
+    a = twice(n);
+    b = twice(a);
+}
+== C0415
+composition even(n: i64) => (m: i64) { m = odd(n); }
+composition odd(n: i64) => (m: i64) { m = even(n); }
+==
+fn steps(n: i64) -> i64 = if n < 1 { 0 } else { 1 + steps(n - 1) };
+function even(n: i64) => (m: i64) = steps(n);
+composition main(n: i64) => (m: i64) { m = even(n); }
+== C0416
+composition main(token: secret) => (token: secret) { }
+==
+import http;
+endpoint service = http("http://127.0.0.1:8600");
+function ask(token: secret) => (request: http.Request) = service.get("/who", bearer: token);
+composition main(token: secret) => (answer: http.Response) { answer = http.fetch(ask(token)); }
+== C0417
+function split(n: i64) => (tens: i64, ones: i64) { emit tens <- n / 10; emit ones <- n % 10; }
+composition main(n: i64) => (tens: i64) { tens = split(n); }
+==
+function split(n: i64) => (tens: i64, ones: i64) { emit tens <- n / 10; emit ones <- n % 10; }
+composition main(n: i64) => (tens: i64) { tens, _ones = split(n); }
+== C0418
+function split(n: i64) => (tens: i64, ones: i64) { emit tens <- n / 10; emit ones <- n % 10; }
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (m: i64) { m = twice(split(n)); }
+==
+function split(n: i64) => (tens: i64, ones: i64) { emit tens <- n / 10; emit ones <- n % 10; }
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(n: i64) => (m: i64) {
+    _tens, ones = split(n);
+    m = twice(ones);
+}
+== C0419
+fn twice(n: i64) -> i64 = 2 * n;
+composition main(n: i64) => (m: i64) { m = twice(n); }
+==
+fn twice(n: i64) -> i64 = 2 * n;
+function doubled(n: i64) => (m: i64) = twice(n);
+composition main(n: i64) => (m: i64) { m = doubled(n); }
+== C0420
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[str => i64]) => (sums: set[i64]) { sums = total(each ns); }
+==
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[str => i64]) => (sums: set[i64]) { sums = total(keyed ns); }
+== C0421
+function split(n: i64) => (tens: i64, ones: i64) { emit tens <- n / 10; emit ones <- n % 10; }
+composition main(n: i64) => (a: result[i64, Failure], b: result[i64, Failure]) {
+    a, b = split(n) on failure value;
+}
+==
+function parse(text: str) => (n: i64) = text.to_i64().ok_or("no number")?;
+composition main(text: str) => (n: result[i64, Failure]) {
+    n = parse(text) on failure value;
+}
+== C0422
+import http;
+config host: str;
+endpoint service = http(f"http://{host}");
+==
+import http;
+config service_url: str = "http://127.0.0.1:8600";
+endpoint service = http(service_url);
+== C0430
+composition main(n: i64) => (n: i64) { }
+test "numbers" {
+    for n in 0..3 {
+        expect (run main(n: n)).n == n;
+    }
+}
+==
+composition main(n: i64) => (n: i64) { }
+test "numbers" for n in [0, 1, 2] {
+    expect (run main(n: n)).n == n;
+}
+== C0431
+fn twice(n: i64) -> i64 = 2 * n;
+test "twice" {
+    expect run twice(n: 2) == 4;
+}
+==
+fn twice(n: i64) -> i64 = 2 * n;
+test "twice" {
+    expect twice(2) == 4;
+}
+== C0432
+import http;
+endpoint service = http("http://127.0.0.1:8600");
+test "answers" {
+    given service {
+        GET "/a" => found {found: 1};
+    }
+}
+==
+import http;
+endpoint service = http("http://127.0.0.1:8600");
+test "answers" {
+    given service {
+        GET "/a" => status 500, json {found: 1};
+    }
+}
+== C0433
+import http;
+endpoint service = http("http://127.0.0.1:8600");
+function ask(n: i64) => (request: http.Request) = service.get(f"/{n}");
+composition main(n: i64) => (answer: http.Response) { answer = http.fetch(ask(n)); }
+test "answers" {
+    let first = run main(n: 1);
+    given service {
+        GET "/1" => text "one";
+    }
+}
+==
+import http;
+endpoint service = http("http://127.0.0.1:8600");
+function ask(n: i64) => (request: http.Request) = service.get(f"/{n}");
+composition main(n: i64) => (answer: http.Response) { answer = http.fetch(ask(n)); }
+test "answers" {
+    given service {
+        GET "/1" => text "one";
+    }
+    let first = run main(n: 1);
+}
+== C0434
+fn half(n: i64) -> i64 = 10 / n;
+test "half" {
+    expect fails half(0);
+}
+==
+fn half(n: i64) -> i64 = 10 / n;
+test "half" {
+    expect traps half(0) with "trap.division";
+}
+"""
