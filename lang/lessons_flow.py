@@ -58,10 +58,10 @@ function split(n: i64) => (parts: set[str => i64]) { emit parts["all"] <- n; }
 composition main(n: i64) => (parts: set[str => i64]) { parts = split(n); }
 == C0410
 function twice(n: i64) => (m: i64) = 2 * n;
-composition main(text: str) => (m: i64) { m = twice(10 / 2); }
+composition main(n: i64) => (m: i64) { m = twice(n + 1); }
 ==
-function twice(n: i64) => (m: i64) = 2 * n;
-composition main(text: str) => (m: i64) { m = twice(5); }
+function twice_after(n: i64, step: i64) => (m: i64) = 2 * (n + step);
+composition main(n: i64) => (m: i64) { m = twice_after(n, 10 / 2); }
 == C0411
 function twice(n: i64) => (m: i64) = 2 * n;
 composition main(n: i64) => (m: i64) { m = twice(n) retry 3; }

@@ -404,4 +404,34 @@ test "twice" for n in 0..3 {
 test "twice, by a table" for (n, m) in [(1, 2), (3, 6)] {
     expect twice(n) == m;
 }
+== T0350
+const SIZES: array[i64] = [1, 2, 3];
+const LAST: i64 = SIZES[3];
+==
+const SIZES: array[i64] = [1, 2, 3];
+const LAST: i64 = SIZES[2];
+== T0351
+fn count() -> i64 {
+    var n = 0;
+    while n >= 0 {
+        n = (n + 1) % 10;
+    }
+    return n;
+}
+const COUNT: i64 = count();
+==
+fn count() -> i64 {
+    var n = 0;
+    while n < 10 {
+        n += 1;
+    }
+    return n;
+}
+const COUNT: i64 = count();
+== T0352
+config limit: i64 = 3;
+const TWICE: i64 = 2 * limit;
+==
+config limit: i64 = 3;
+fn twice() -> i64 = 2 * limit;
 """
