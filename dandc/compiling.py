@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,8 @@ import dandc.lang
 import dandc.stdlib
 import dandc.vm
 from dandc.cache import Cache
-from dandc.compiler.flow import KernelImage, Program
+from dandc.compiler.flow import Graph, KernelImage, Program
+from dandc.compiler.flow_walk import called_kernel
 from dandc.files import read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source, Span
@@ -28,6 +29,7 @@ from dandc.vm import BundleError, dumps, loads
 
 if TYPE_CHECKING:
     from dandc.compiler.check import Checked
+    from dandc.compiler.graph_passes.plan import Plan
     from dandc.compiler.kir import Kernel
     from dandc.loader import Loaded
 
@@ -117,18 +119,16 @@ def _load_program(entry: bytes | None) -> Compiled | None:
 
 
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
-    from dandc.compiler.lower import lower_kernel
+    from dandc.compiler.graph_passes import pipeline
 
     loaded, checked = check_file(path, cache, tests=False)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
-    kernels = {}
-    for name in _reachable(checked):
-        kernel = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
-        kernels[name] = image_of(kernel, cache, options, version)
+    plan = pipeline.run(lowered(checked))
+    kernels = {name: image_of(plan.kernels[name], cache, options, version) for name in _called(plan.graphs)}
     program = Program(
-        path.stem, dict(checked.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table)
+        path.stem, dict(plan.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table)
     )
     if not diagnostics:
         key = _key("program", version, options, str(path), read_source(path, str(path))[1])
@@ -148,10 +148,20 @@ def check_file(path: Path, cache: Cache, *, tests: bool = True) -> "tuple[Loaded
     return loaded, checked
 
 
-def _reachable(checked: "Checked") -> list[str]:
-    from dandc.compiler.flow import ComputeNode
+def lowered(checked: "Checked") -> "Plan":
+    """The graphs of a checked program without errors, and the kernel IR of what they call."""
+    from dandc.compiler.graph_passes.plan import Plan
+    from dandc.compiler.lower import lower_kernel
 
-    return sorted({n.kernel for g in checked.graphs.values() for n in g.nodes if isinstance(n, ComputeNode)})
+    kernels = {}
+    for name in _called(checked.graphs):
+        kernels[name] = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
+    return Plan(dict(checked.graphs), kernels)
+
+
+def _called(graphs: Mapping[str, Graph]) -> list[str]:
+    nodes = (node for graph in graphs.values() for node in graph.nodes)
+    return sorted({kernel for node in nodes if (kernel := called_kernel(node)) is not None})
 
 
 def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
