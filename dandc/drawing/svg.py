@@ -1,6 +1,6 @@
 """Flow graphs as one SVG picture: no script, no font of its own, readable on light and dark pages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from attrs import frozen
@@ -93,12 +93,8 @@ def _lines(box: Box) -> list[str]:
 
 def _drawn(placed: _Placed) -> list[str]:
     drawn = [_arrow(placed, arrow) for arrow in placed.picture.arrows]
-    labels = [_label(placed, arrow) for arrow in placed.picture.arrows if arrow.label]
-    return [
-        *drawn,
-        *(_box(box, *place) for box, place in zip(placed.picture.boxes, placed.places, strict=True)),
-        *labels,
-    ]
+    boxes = (_box(box, *place) for box, place in zip(placed.picture.boxes, placed.places, strict=True))
+    return [*drawn, *boxes, *_labels(placed)]
 
 
 def _box(box: Box, middle: float, top: float, width: float, height: float) -> str:
@@ -126,14 +122,39 @@ def _arrow(placed: _Placed, arrow: Arrow) -> str:
     )
 
 
-def _label(placed: _Placed, arrow: Arrow) -> str:
-    """The label of an arrow: above its end; several at one box one above the other."""
-    ending = [a for a in placed.picture.arrows if a.end == arrow.end and a.label]
-    rank = ending.index(arrow)
-    x, y, _, _ = placed.places[arrow.end]
-    at = y - 10 - (len(ending) - 1 - rank) * (_LINE - 2)
-    halo = 'stroke="#fbfbfb" stroke-width="4" paint-order="stroke"'
-    return _text(x, at, arrow.label, f'text-anchor="middle" font-size="11" fill="#1a73e8" {halo}')
+def _labels(placed: _Placed) -> Iterator[str]:
+    """The label of each arrow: on it, above its end, at the first height where no other label is."""
+    taken: list[tuple[float, float, float]] = []
+    for arrow in (a for a in placed.picture.arrows if a.label):
+        x1, top, _, height = placed.places[arrow.start]
+        x2, y2, _, _ = placed.places[arrow.end]
+        half = len(arrow.label) * _LETTER / 2
+        y = y2 - 12
+        while True:
+            t = _when(top + height, y2, y)
+            x = x1 + (x2 - x1) * t * t * (3 - 2 * t)
+            if y - 14 < top + height or not any(abs(x - a) < half + b and abs(y - c) < 12 for a, b, c in taken):
+                break
+            y -= 14
+        taken.append((x, half, y))
+        yield _label(x, y, arrow.label)
+
+
+def _label(x: float, y: float, text: str) -> str:
+    style = 'text-anchor="middle" font-size="11"'
+    # Twice, the first time as a border in the colour of the ground: not every viewer knows `paint-order`.
+    halo = _text(x, y, text, f'{style} stroke="#fbfbfb" stroke-width="4" stroke-linejoin="round"')
+    return halo + _text(x, y, text, f'{style} fill="#1a73e8"')
+
+
+def _when(y1: float, y2: float, y: float) -> float:
+    """Where on the curve from `y1` down to `y2` the height `y` is, from 0 to 1: by halving, for the curve only falls."""
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        t = (low + high) / 2
+        at = y1 + (y2 - y1) * (1.5 * t * (1 - t) * (1 - t) + 1.5 * t * t * (1 - t) + t * t * t)
+        low, high = (t, high) if at < y else (low, t)
+    return high
 
 
 def _text(x: float, y: float, text: str, style: str) -> str:
