@@ -8,7 +8,7 @@ of comments and white space, of other functions, and other names of files compil
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ import dandc.lang
 import dandc.stdlib
 import dandc.vm
 from dandc.cache import Cache
-from dandc.compiler.flow import KernelImage, Program
+from dandc.compiler.flow import Graph, KernelImage, Program
+from dandc.compiler.flow_walk import called_kernel
 from dandc.files import read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source, Span
@@ -27,6 +28,7 @@ from dandc.vm import BundleError, dumps, loads
 
 if TYPE_CHECKING:
     from dandc.compiler.check import Checked
+    from dandc.compiler.graph_passes.plan import Plan
     from dandc.compiler.kir import Kernel
     from dandc.loader import Loaded
 
@@ -114,12 +116,15 @@ def _load_program(entry: bytes | None) -> Compiled | None:
 
 
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
+    from dandc.compiler.graph_passes import pipeline
+
     loaded, checked = check_file(path, cache, tests=False)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
-    kernels = {kernel.name: image_of(kernel, cache, options, version) for kernel in _lowered(checked)}
-    program = _program(path.stem, checked, kernels)
+    plan = pipeline.run(lowered(checked))
+    kernels = {name: image_of(plan.kernels[name], cache, options, version) for name in _called(plan.graphs)}
+    program = _program(path.stem, checked, plan.graphs, kernels)
     if not diagnostics:
         key = _key("program", version, options, str(path), read_source(path, str(path))[1])
         imported = {p: d for p, d in loaded.digests.items() if p != str(path)}
@@ -138,10 +143,20 @@ def check_file(path: Path, cache: Cache, *, tests: bool = True) -> "tuple[Loaded
     return loaded, checked
 
 
-def _reachable(checked: "Checked") -> list[str]:
-    from dandc.compiler.flow_walk import called_kernel
+def lowered(checked: "Checked") -> "Plan":
+    """The graphs of a checked program without errors, and the kernel IR of what they call."""
+    from dandc.compiler.graph_passes.plan import Plan
+    from dandc.compiler.lower import lower_kernel
 
-    return sorted({k for g in checked.graphs.values() for n in g.nodes if (k := called_kernel(n)) is not None})
+    kernels = {}
+    for name in _called(checked.graphs):
+        kernels[name] = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
+    return Plan(dict(checked.graphs), kernels)
+
+
+def _called(graphs: Mapping[str, Graph]) -> list[str]:
+    nodes = (node for graph in graphs.values() for node in graph.nodes)
+    return sorted({kernel for node in nodes if (kernel := called_kernel(node)) is not None})
 
 
 def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
@@ -167,22 +182,17 @@ def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> 
 
 def hash_of(checked: "Checked") -> str:
     """The hash of a program that may run; no code is generated for it."""
+    from dandc.compiler.graph_passes import pipeline
     from dandc.compiler.identity import kernel_hash, program_hash
 
-    kernels = {k.name: KernelImage(k.name, k.params, k.outputs, (), b"", kernel_hash(k)) for k in _lowered(checked)}
-    return program_hash(_program("", checked, kernels))
+    plan = pipeline.run(lowered(checked))
+    kernels = [plan.kernels[name] for name in _called(plan.graphs)]
+    images = {k.name: KernelImage(k.name, k.params, k.outputs, (), b"", kernel_hash(k)) for k in kernels}
+    return program_hash(_program("", checked, plan.graphs, images))
 
 
-def _lowered(checked: "Checked") -> "Iterator[Kernel]":
-    """The kernels that some composition reaches."""
-    from dandc.compiler.lower import lower_kernel
-
-    for name in _reachable(checked):
-        yield lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
-
-
-def _program(name: str, checked: "Checked", kernels: dict[str, KernelImage]) -> Program:
-    return Program(name, dict(checked.graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table))
+def _program(name: str, checked: "Checked", graphs: Mapping[str, Graph], kernels: dict[str, KernelImage]) -> Program:
+    return Program(name, dict(graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table))
 
 
 def _spans(kernel: "Kernel") -> list[Span]:
