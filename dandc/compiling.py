@@ -8,7 +8,7 @@ of comments and white space, of other functions, and other names of files compil
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
