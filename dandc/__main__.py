@@ -8,6 +8,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "check": "check programs and show every mistake",
     "run": "run a composition of a program",
+    "build": "write a program as one file that runs without the compiler",
     "graph": "draw the graph of a composition",
     "test": "run the tests of programs",
     "repl": "try the language, entry by entry",

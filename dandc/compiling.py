@@ -21,10 +21,11 @@ import dandc.vm
 from dandc.cache import Cache
 from dandc.compiler.flow import Graph, KernelImage, Program
 from dandc.compiler.flow_walk import called_kernel
-from dandc.files import read_source
+from dandc.files import read_file, read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source, Span
-from dandc.vm import BundleError, dumps, loads
+from dandc.vm import BundleError, cpu, dumps, loads
+from dandc.vm.bundle import is_bundle, load_bundle
 
 if TYPE_CHECKING:
     from dandc.compiler.check import Checked
@@ -78,8 +79,11 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def compile_file(path: str | os.PathLike[str], cache: Cache, options: Options = Options()) -> Compiled:
-    """The program in the file `path`. Raises `CompileError`, or `DiagnosticError` if the file cannot be read."""
+    """The program in the file `path`, source or bundle. Raises `CompileError`, or `DiagnosticError` if the file cannot be read."""
     path = Path(path)
+    if is_bundle(read_file(path, 8)):
+        bundle = load_bundle(read_file(path), cpu.levels())
+        return Compiled(bundle.program, (), {name: Source(name, text) for name, text in bundle.sources.items()})
     version = fingerprint() if cache.folder is not None else ""
     _, data = read_source(path, str(path))
     key = _key("program", version, options, str(path), data)
@@ -116,21 +120,28 @@ def _load_program(entry: bytes | None) -> Compiled | None:
 
 
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
-    from dandc.compiler.graph_passes import pipeline
-
     loaded, checked = check_file(path, cache, tests=False)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
-    plan = pipeline.run(lowered(checked))
-    kernels = {name: image_of(plan.kernels[name], cache, options, version) for name in _called(plan.graphs)}
-    program = _program(path.stem, checked, plan.graphs, kernels)
+    program = program_of(path.stem, checked, cache, options, version)
     if not diagnostics:
         key = _key("program", version, options, str(path), read_source(path, str(path))[1])
         imported = {p: d for p, d in loaded.digests.items() if p != str(path)}
         cache.put(key, json.dumps(imported).encode() + b"\n" + dumps(program))
         cache.trim()
     return Compiled(program, diagnostics, loaded.sources)
+
+
+def program_of(name: str, checked: "Checked", cache: Cache, options: Options, version: str | None = None) -> Program:
+    """The program that checking found, with code; images come out of the cache where they can."""
+    from dandc.compiler.graph_passes import pipeline
+
+    if version is None:
+        version = fingerprint() if cache.folder is not None else ""
+    plan = pipeline.run(lowered(checked))
+    kernels = {kernel: image_of(plan.kernels[kernel], cache, options, version) for kernel in _called(plan.graphs)}
+    return _program(name, checked, plan.graphs, kernels)
 
 
 def check_file(path: Path, cache: Cache, *, tests: bool = True) -> "tuple[Loaded, Checked]":

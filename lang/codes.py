@@ -176,6 +176,11 @@ _family(
             "The bytes are not a bundle, were changed after they were written, or were put together by something "
             "else than `dandc build`. Build the program again.",
         ),
+        "R0742": (
+            "bundle for other processors",
+            "A bundle holds code for the CPU levels that `dandc build --cpu` named. None of them runs on this machine: build it again "
+            "with `--cpu x86-64-v2`, which all x86-64 processors since 2009 have.",
+        ),
         "R0741": (
             "bundle of another version",
             "The bundle was written by a version of dandc whose format this one does not read. Build the program "

@@ -1,4 +1,4 @@
-"""A program as one file: what `dandc build` writes and a cache keeps.
+"""A program as one file: what `dandc build` writes (a `Bundle`) and a cache keeps (a bare `Program`).
 
     magic (8 bytes) | version u32 | length of the head u32 | SHA-256 of all that follows | head (JSON) | blobs
 
@@ -10,7 +10,7 @@ like a damaged one. The hash finds damage; it does not prove who wrote the file.
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -24,6 +24,7 @@ from dandc.vm.programs import structure_mistakes
 
 VERSION = 2
 _MAGIC = b"dandcIRb"
+BUNDLE_MAGIC = b"dandcBUN"
 _HEAD = struct.Struct("<8sII32s")
 
 
@@ -43,33 +44,90 @@ class _Codec:
     read: Callable[[Any, memoryview], Any]
 
 
+@attrs.frozen(slots=True)
+class Bundle:
+    """What `dandc build` writes: a program with its code for several CPU levels, complete.
+
+    `levels` holds by level the images in the order of the kernels' names; the program's own images are those of the level that was
+    chosen, empty before that. `hash` is what the program means (`compiler.identity`), `compiler` the version that made it.
+    `sources` are the texts that messages point into, by the names that spans have.
+    """
+
+    program: Program
+    hash: str
+    compiler: str
+    levels: dict[str, tuple[bytes, ...]] = attrs.field(repr=False)
+    sources: dict[str, str] = attrs.field(factory=dict, repr=False)
+
+
 def dumps(program: Program) -> bytes:
-    """The bundle of a program."""
-    blobs = bytearray()
-    shape = _codec(Program).write(program, blobs)
-    # In ASCII, since names of files need not be text: their odd bytes are surrogates, which UTF-8 does not have.
-    head = json.dumps(shape, separators=(",", ":"), allow_nan=False).encode()
-    body = head + blobs
-    return _HEAD.pack(_MAGIC, VERSION, len(head), hashlib.sha256(body).digest()) + body
+    """A program as bytes."""
+    return _sealed(_MAGIC, _codec(Program), program)
 
 
 def loads(data: bytes) -> Program:
-    """The program of a bundle; raises `BundleError`."""
-    head, blobs = _open(data)
+    """The program in bytes; raises `BundleError`."""
+    program = _opened(_MAGIC, _codec(Program), data)
+    assert isinstance(program, Program)
+    return _sound(program)
+
+
+def is_bundle(start: bytes) -> bool:
+    """Whether a file that starts like this is a bundle, or was one."""
+    return start[: len(BUNDLE_MAGIC)] == BUNDLE_MAGIC
+
+
+def dump_bundle(bundle: Bundle) -> bytes:
+    """A bundle as bytes: equal bundles give equal ones."""
+    kernels = {name: attrs.evolve(kernel, image=b"") for name, kernel in bundle.program.kernels.items()}
+    bare = attrs.evolve(bundle, program=attrs.evolve(bundle.program, kernels=kernels))
+    return _sealed(BUNDLE_MAGIC, _codec(Bundle), bare)
+
+
+def load_bundle(data: bytes, levels: Sequence[str]) -> Bundle:
+    """The bundle in bytes with the code of the first of `levels` that it has; raises `BundleError`."""
+    bundle = _opened(BUNDLE_MAGIC, _codec(Bundle), data)
+    assert isinstance(bundle, Bundle)
+    level = next((level for level in levels if level in bundle.levels), None)
+    if level is None:
+        built, here = ", ".join(sorted(bundle.levels)) or "none", ", ".join(levels) or "none"
+        message = f"the bundle has no code for this processor: it was built for {built}, and this one has {here}"
+        raise BundleError(Diagnostic("R0742", message, None))
+    names = sorted(bundle.program.kernels)
+    if any(len(images) != len(names) for images in bundle.levels.values()):
+        raise _damaged("its parts do not fit: not one image a kernel")
+    images = dict(zip(names, bundle.levels[level], strict=True))
+    kernels = {name: attrs.evolve(kernel, image=images[name]) for name, kernel in bundle.program.kernels.items()}
+    return attrs.evolve(bundle, program=_sound(attrs.evolve(bundle.program, kernels=kernels)))
+
+
+def _sealed(magic: bytes, codec: "_Codec", value: object) -> bytes:
+    blobs = bytearray()
+    shape = codec.write(value, blobs)
+    # In ASCII, since names of files need not be text: their odd bytes are surrogates, which UTF-8 does not have.
+    head = json.dumps(shape, separators=(",", ":"), allow_nan=False).encode()
+    body = head + blobs
+    return _HEAD.pack(magic, VERSION, len(head), hashlib.sha256(body).digest()) + body
+
+
+def _opened(magic: bytes, codec: "_Codec", data: bytes) -> object:
+    head, blobs = _open(magic, data)
     try:
-        program = _codec(Program).read(json.loads(head), blobs)
+        return codec.read(json.loads(head), blobs)
     except (_ShapeError, TypeTextError, ValueError, RecursionError) as error:
         raise _damaged(f"it is not put together as a bundle: {error}") from None
-    assert isinstance(program, Program)
+
+
+def _sound(program: Program) -> Program:
     mistakes = structure_mistakes(program)
     if mistakes:
         raise _damaged(f"its parts do not fit: {mistakes[0]}")
     return program
 
 
-def _open(data: bytes) -> tuple[bytes, memoryview]:
+def _open(magic: bytes, data: bytes) -> tuple[bytes, memoryview]:
     """The head and the blobs, after all checks that need no understanding of either."""
-    if len(data) < _HEAD.size or data[:8] != _MAGIC:
+    if len(data) < _HEAD.size or data[:8] != magic:
         raise _damaged("it does not start like a bundle")
     _, version, length, digest = _HEAD.unpack_from(data)
     if version != VERSION:
