@@ -9,7 +9,6 @@ from typing import Any
 
 from dandc.compiler.encoding import decode, encode, scalar_size
 from dandc.compiler.types import BOOL, BYTES, STR, Array, Type, int_range, is_float, is_int, is_scalar
-from dandc.vm.items import Buffer
 
 
 def encode_all(t: Type, values: Sequence[Any]) -> list[bytes] | None:
@@ -41,10 +40,10 @@ def _encode_scalars(t: Type, values: Sequence[Any]) -> list[bytes]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
 
-def decode_all(t: Type, values: Sequence[Buffer]) -> list[Any] | None:
+def decode_all(t: Type, values: Sequence[bytes]) -> list[Any] | None:
     """The neutral values, or None if they must be looked at one by one."""
     if t == BYTES:
-        return [bytes(value) for value in values]
+        return list(values)
     if is_scalar(t) and t != BOOL and set(map(len, values)) == {scalar_size(t)}:
         decoded: list[Any] = decode(Array(t), b"".join(values), {})
         return decoded

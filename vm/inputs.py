@@ -16,6 +16,8 @@ from dandc.vm.items import Buffer, ItemSet
 
 NO_KEY = 0xFFFFFFFF
 _HEAD = Struct("<4Q")
+_ITEM = Struct("<3Q2I")
+_FEW = 4
 _PADS = [bytes(n) for n in range(16)]
 # Below this average size joining chunks is cheaper than a vectored write of them.
 _JOIN_BELOW = 64 << 10
@@ -26,6 +28,8 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
 
     `rows` holds `start, count` (u32) for every parameter of every instance, instance by instance.
     """
+    if sum(map(len, params)) <= _FEW:
+        return _small_block(params, rows, instances)
     count = len(params)
     rows_at = 32 + 16 * count
     tables_at = rows_at + 8 * count * instances
@@ -37,6 +41,28 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
     head = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows), _le(table)]
     front = b"".join([*head, *texts, _PADS[values_at - texts_end]])
     return [front, *_values(params, lengths)]
+
+
+def _small_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -> list[Buffer]:
+    """The same for a few items, for which columns cost more than a loop."""
+    count = len(params)
+    rows_at = 32 + 16 * count
+    tables_at = rows_at + 8 * count * instances
+    items = [item for p in params for item in zip(p.keys, p.names, p.values, strict=True)]
+    text_at = tables_at + 32 * len(items)
+    texts = [(key or b"") + name.encode() for key, name, _ in items]
+    values_at = text_at + sum(map(len, texts)) + 15 & ~15
+    parts: list[Buffer] = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows)]
+    value_at = values_at
+    for (key, _, value), text in zip(items, texts, strict=True):
+        key_length = NO_KEY if key is None else len(key)
+        parts.append(_ITEM.pack(text_at, value_at, len(value), key_length, len(text) - len(key or b"")))
+        text_at += len(text)
+        value_at += len(value) + 15 & ~15
+    parts += [*texts, _PADS[values_at - text_at]]
+    for _, _, value in items:
+        parts += (value, _PADS[-len(value) & 15])
+    return [b"".join(parts)] if value_at < _JOIN_BELOW else [part for part in parts if len(part)]
 
 
 def _le(numbers: "array[int]") -> bytes:

@@ -43,6 +43,11 @@ class LocalPlacement:
             # The nucleus died and a new one cannot be started: nothing about this shard, but the end of the run.
             return Outcome("sandbox.unavailable", error.reason)
 
+    @property
+    def cpu_us(self) -> int:
+        """CPU time of all sandboxes that have ended."""
+        return self._pool.cpu_us
+
     def usage(self, kernel: KernelImage) -> Usage | None:
         """What the sandboxes of a kernel have used so far."""
         image = self._images.get(kernel.image)

@@ -22,7 +22,7 @@ from dandc.vm.context import RunContext
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
 from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
 from dandc.vm.graph import run_graph
-from dandc.vm.items import ItemSet, total_bytes
+from dandc.vm.items import ItemSet, as_bytes, total_bytes
 from dandc.vm.limits import RunLimits
 from dandc.vm.local import open_local
 from dandc.vm.packing import Costs
@@ -174,13 +174,13 @@ def _result(program: Program, graph: Graph, sets: Sequence[ItemSet], summary: Su
 
 def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[OutputItem, ...]:
     types, key_type = program.types, flow.key
-    values = decode_all(flow.item, items.values)
+    encoded = list(map(as_bytes, items.values))
+    values = decode_all(flow.item, encoded)
     if values is None:
-        values = [decode(flow.item, bytes(value), types) for value in items.values]
+        values = [decode(flow.item, value, types) for value in encoded]
     keys: Sequence[object] | None = None if key_type is None else decode_all_keys(key_type, items.keys)
     if keys is None:
         keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
-    encoded = [bytes(value) for value in items.values]
     return tuple(map(OutputItem, items.names, keys, values, encoded))
 
 

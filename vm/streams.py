@@ -1,7 +1,7 @@
 """Which nodes of a graph take a set item by item while it is made, and who needs which set as a whole.
 
-A call takes a set in pieces if that is its only sharded argument, under `each`, and nothing else that it waits for waits for
-the end of that set: then no order of events can make it wait for itself. All other readers need whole sets.
+A call takes a set in pieces if that is its only sharded argument, under `each`. All other readers need whole sets. What else the
+call waits for may wait for the very end of that set: a producer is never held up by a consumer that has not begun.
 """
 
 from collections import Counter
@@ -39,15 +39,13 @@ class Streams:
 
 def streams(graph: Graph) -> Streams:
     """How the sets of a graph reach their readers."""
-    before: list[int] = []
     fed = []
     needed = []
     readers: Counter[Source] = Counter()
     whole: Counter[Source] = Counter(output.source for output in graph.outputs)
     for node in graph.nodes:
-        parameter = _fed(graph, node, before)
+        parameter = _fed(graph, node)
         direct = needed_nodes(node) if parameter < 0 else _others(node, parameter)
-        before.append(_bits(needed_nodes(node), before))
         fed.append(parameter)
         needed.append(tuple(direct))
         if parameter >= 0:
@@ -56,7 +54,7 @@ def streams(graph: Graph) -> Streams:
     return Streams(tuple(fed), tuple(needed), readers, whole)
 
 
-def _fed(graph: Graph, node: FlowNode, before: list[int]) -> int:
+def _fed(graph: Graph, node: FlowNode) -> int:
     """The parameter of the node that can be fed in pieces, or -1."""
     sharded = [i for i, arg in enumerate(node.args) if arg.shard in SHARDED]
     if not isinstance(node, _CALLS) or node.join is not None or len(sharded) != 1:
@@ -65,10 +63,7 @@ def _fed(graph: Graph, node: FlowNode, before: list[int]) -> int:
     arg = node.args[parameter]
     if arg.shard != "each" or not isinstance(arg.source, NodeSource) or arg.source.output < 0:
         return -1
-    producer = arg.source.node
-    if not _in_pieces(graph.nodes[producer]) or _bits(_others(node, parameter), before) >> producer & 1:
-        return -1
-    return parameter
+    return parameter if _in_pieces(graph.nodes[arg.source.node]) else -1
 
 
 def _in_pieces(node: FlowNode) -> bool:
@@ -79,11 +74,3 @@ def _others(node: FlowNode, parameter: int) -> list[int]:
     """What the node waits for beside the set that it is fed."""
     read = [source.node for i, source in enumerate(sources(node)) if i != parameter and isinstance(source, NodeSource)]
     return sorted({*read, *node.after})
-
-
-def _bits(nodes: list[int], before: list[int]) -> int:
-    """The nodes and all that come before them, one bit each."""
-    bits = 0
-    for node in nodes:
-        bits |= before[node] | 1 << node
-    return bits

@@ -175,3 +175,21 @@ def test_memory_bounds_sandboxes_of_all_runs(kit: Any) -> None:
 
     anyio.run(main)
     assert 2 == placement.most_running
+
+
+def test_the_share_that_holds_less_comes_first() -> None:
+    """However long the other one has waited: long shards of one run do not keep a new run out."""
+    admission = Admission(2, 100)
+    old, new = admission.share(2, 100), admission.share(2, 100)
+    running = [old.ask(1, int), old.ask(1, int)]
+    waiting = [old.ask(1, int), old.ask(1, int)]
+    fresh = [new.ask(1, int), new.ask(1, int)]
+
+    running[0].give_back()
+    assert [False, False, True, False] == [ticket.granted for ticket in waiting + fresh]
+    running[1].give_back()
+    assert [True, False, True, False] == [ticket.granted for ticket in waiting + fresh]
+    fresh[1].give_back()
+    for ticket in (*waiting, fresh[0]):
+        ticket.give_back()
+    assert (2, 100) == (admission.idle, admission.memory)

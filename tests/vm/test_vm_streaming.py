@@ -220,12 +220,12 @@ def play(kit: Any, program: Any, inputs: Any, seed: int, **limits: Any) -> Any:
     return facts(result)
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(5))
 def test_results_are_those_of_complete_sets(kit: Any, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random graphs, policies, failures and orders of completion: nothing that a user sees depends on any of them."""
     fed = streams._fed
     streamed = 0
-    for seed in range(block * 12, block * 12 + 12):
+    for seed in range(block * 10, block * 10 + 10):
         maker = Maker(kit, seed)
         program = maker.program(maker.random.randint(2, 7))
         count = maker.random.choice((0, 1, 2, 9, 40))
@@ -237,7 +237,7 @@ def test_results_are_those_of_complete_sets(kit: Any, block: int, monkeypatch: p
         expected = play(kit, program, inputs, 0, sandboxes=1, requests=1)
         monkeypatch.setattr(streams, "_fed", fed)
 
-        for order in (1, 2, 3):
+        for order in (1, 2):
             bound = maker.random.choice((1, 1 << 20))
             assert expected == play(
                 kit, program, inputs, 1000 * seed + order, sandboxes=3, requests=4, undelivered=bound

@@ -1,0 +1,269 @@
+"""What a fan-out costs: items through kernels, packed and one a sandbox, and requests, beside what does less in the same run.
+
+Rows about time say wall time; where the machine may be busy with other things there is a row of CPU time as well, that
+of this process and of all sandboxes together. Memory is measured in fresh processes (`python -m benchmarks.fanout COUNT`).
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+from attrs import frozen
+
+from benchmarks.loopback import server
+from benchmarks.rows import Row
+from dandc.api import compile as compile_program
+from dandc.compiler.flow import Program
+from dandc.isolation import Outcome, load_image, open_pool
+from dandc.vm import InputItem, LocalPlacement, RunLimits, open_local, run
+
+PROGRAM = """
+import http;
+
+config url: str = "http://127.0.0.1:9";
+endpoint service = http(url);
+
+function inc(x: i64) => (y: i64) = x + 1;
+function dbl(x: i64) => (y: i64) = x * 2;
+function dec(x: i64) => (y: i64) = x - 1;
+function ask(x: i64) => (request: http.Request) = service.get(f"/{x}");
+function again(response: http.Response) => (request: http.Request) = service.get("/last");
+function said(response: http.Response) => (text: str) = response.text()?;
+
+composition one(xs: set[i64]) => (ys: set[i64]) { ys = inc(each xs); }
+composition three(xs: set[i64]) => (ys: set[i64]) { ys = dec(each dbl(each inc(each xs))); }
+composition fetch(xs: set[i64]) => (answers: set[http.Response]) { answers = http.fetch(each ask(each xs)); }
+composition chain(xs: set[i64]) => (texts: set[str]) {
+    texts = said(each http.fetch(each again(each http.fetch(each ask(each xs)))));
+}
+"""
+IN_FLIGHT = 64
+
+
+@frozen
+class Cost:
+    """Seconds of one piece of work: on the wall, and of CPU here and in sandboxes."""
+
+    wall: float
+    cpu: float
+
+
+def program(folder: str) -> Program:
+    """The compiled program."""
+    path = Path(folder, "fanout.dnd")
+    path.write_text(PROGRAM)
+    return compile_program(path, cache=None).compiled
+
+
+def numbers(count: int) -> dict[str, list[InputItem]]:
+    """Input items."""
+    return {"xs": [InputItem(n) for n in range(count)]}
+
+
+async def cost(placement: LocalPlacement, work: Callable[[], Awaitable[object]]) -> Cost:
+    """What `work` takes."""
+    started, cpu, sandboxes = time.perf_counter(), time.process_time(), placement.cpu_us
+    await work()
+    return Cost(time.perf_counter() - started, time.process_time() - cpu + (placement.cpu_us - sandboxes) / 1e6)
+
+
+class Dear:
+    """Says that instances cost more than a shard should, so that each gets one of its own."""
+
+    def __init__(self, inner: LocalPlacement) -> None:
+        self._inner = inner
+
+    async def run_shard(self, *arguments: Any, **more: Any) -> Outcome:
+        """One shard in a real sandbox."""
+        o = await self._inner.run_shard(*arguments, **more)
+        return Outcome(o.error, o.detail, o.instances, o.entries, o.data, o.wall_us, 3_000, o.heap_peak)
+
+
+async def unpacked(compiled: Program) -> list[Row]:
+    """One item a sandbox, beside the bare pool with as many in flight."""
+    rows, count = [], 10_000
+    for flights in (4, 8):
+        limits = RunLimits(sandboxes=flights)
+        async with open_local(limits) as placement:
+            await run(compiled, "main.one", numbers(500), placement=Dear(placement), limits=limits)
+            spent = await cost(
+                placement,
+                lambda placement=placement, limits=limits: run(
+                    compiled, "main.one", numbers(count), placement=Dear(placement), limits=limits
+                ),
+            )
+        bare = await _bare(compiled, flights, count)
+        note = "bar: 5,000" if flights == 4 else ""
+        rows.append(Row(f"unpacked calls per second, {flights} in flight", count / spent.wall, bare, "1/s", note))
+        rows.append(Row(f"the same a CPU second, {flights} in flight", count / spent.cpu, None, "1/s"))
+    return rows
+
+
+async def _bare(compiled: Program, flights: int, count: int) -> float:
+    """Calls a second of an image in a pool, with no machine above it."""
+    block = [bytes(128)]
+    with load_image(compiled.kernels["main.inc"].image) as image:
+        async with open_pool(flights) as pool:
+
+            async def worker() -> None:
+                for _ in range(count // flights):
+                    await pool.run(image, block, 0, 1)
+
+            started = time.perf_counter()
+            await asyncio.gather(*(worker() for _ in range(flights)))
+            return count / (time.perf_counter() - started)
+
+
+async def packed(compiled: Program) -> list[Row]:
+    """Small items, as many a sandbox as the machine likes, and how the time grows with their number."""
+    many, few = 1_000_000, 10_000
+    async with open_local(RunLimits()) as placement:
+        single = numbers(200_000)
+        spent = await cost(placement, lambda: run(compiled, "main.one", single, placement=placement))
+        rows = [
+            Row("packed items per second", 200_000 / spent.wall, None, "1/s", "bar: 200,000"),
+            Row("packed items a CPU second", 200_000 / spent.cpu, None, "1/s"),
+        ]
+        small = await cost(placement, lambda: _often(compiled, placement, few, 10))
+        items = numbers(many)
+        big = await cost(placement, lambda: run(compiled, "main.three", items, placement=placement))
+    wall, cpu = (
+        (1e6 * (big.wall / many), 1e6 * small.wall / (10 * few)),
+        (1e6 * big.cpu / many, 1e6 * small.cpu / (10 * few)),
+    )
+    return [
+        *rows,
+        Row("time per item 1e6 vs 1e4, three stages", *wall, "us", "bar: 1.2"),
+        Row("CPU time per item 1e6 vs 1e4, three stages", *cpu, "us"),
+    ]
+
+
+async def _often(compiled: Program, placement: LocalPlacement, count: int, times: int) -> None:
+    items = numbers(count)
+    for _ in range(times):
+        await run(compiled, "main.three", items, placement=placement)
+
+
+async def memory(compiled: Program) -> list[Row]:
+    """The most that a run holds beside its inputs and outputs."""
+    most, less = _peak(1_000_000), _peak(100_000)
+    return [
+        Row("peak memory 1e6 vs 1e5, beyond inputs and outputs", most, less, "MiB"),
+        Row("the same an item", most * (1 << 20) / 1e6, less * (1 << 20) / 1e5, "bytes"),
+    ]
+
+
+def _peak(count: int) -> float:
+    command = [sys.executable, "-m", "benchmarks.fanout", str(count)]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def _status(field: str) -> int:
+    """A size from the kernel's view of this process, in KiB."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field))
+
+
+def _forget_peak() -> None:
+    """Have the kernel count the highest point of memory from now on."""
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+
+
+async def _measure_peak(count: int) -> float:
+    """MiB between the highest point of a run and what is left at its end: inputs and outputs."""
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = program(folder)
+    inputs = numbers(count)
+    async with open_local(RunLimits()) as placement:
+        await run(compiled, "main.three", numbers(1000), placement=placement)
+        _forget_peak()
+        result = await run(compiled, "main.three", inputs, placement=placement)
+        beyond = (_status("VmHWM") - _status("VmRSS")) / 1024
+    assert len(result.outputs["ys"]) == len(inputs["xs"])
+    return beyond
+
+
+async def first_output(compiled: Program) -> list[Row]:
+    """Request, kernel, request, kernel: when the first answer of the second request is there."""
+    count = 1_000
+    with server(20) as url:
+        times = [await _first(compiled, url, count, barrier=barrier) for barrier in (False, True)]
+    return [Row("first output of a three-stage pipeline vs barrier", *times, "ms")]
+
+
+async def _first(compiled: Program, url: str, count: int, *, barrier: bool) -> float:
+    configs = {"url": url}
+    complete: AbstractContextManager[object] = mock.patch("dandc.vm.streams._fed", return_value=-1)
+    async with open_local(RunLimits()) as placement:
+        await run(compiled, "main.chain", numbers(4), placement=placement, configs=configs)
+        started = time.monotonic()
+        if barrier:
+            with complete:
+                result = await run(compiled, "main.chain", numbers(count), placement=placement, configs=configs)
+        else:
+            result = await run(compiled, "main.chain", numbers(count), placement=placement, configs=configs)
+    return 1e3 * (min(float(str(item.value)) for item in result.outputs["texts"]) - started)
+
+
+async def requests(compiled: Program) -> list[Row]:
+    """The same GETs by a program and by httpx alone, in turns."""
+    ours: list[Cost] = []
+    theirs: list[Cost] = []
+    count = 2_000
+    with server() as url:
+        async with open_local(RunLimits()) as placement:
+            items = numbers(count)
+            for _ in range(3):
+                ours.append(
+                    await cost(
+                        placement,
+                        lambda: run(compiled, "main.fetch", items, placement=placement, configs={"url": url}),
+                    )
+                )
+                theirs.append(await cost(placement, lambda: _bare_gets(url, count)))
+    pairs = [(min(c.wall for c in costs), min(c.cpu for c in costs)) for costs in (ours, theirs)]
+    return [
+        Row("http.fetch vs bare httpx at 64 in flight", 1e3 * pairs[0][0], 1e3 * pairs[1][0], "ms", "bar: 1.10"),
+        Row("CPU time of the same", 1e3 * pairs[0][1], 1e3 * pairs[1][1], "ms"),
+    ]
+
+
+async def _bare_gets(url: str, count: int) -> None:
+    limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
+    async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
+        paths = iter(range(count))
+
+        async def worker() -> None:
+            for number in paths:
+                (await client.get(f"{url}/{number}")).raise_for_status()
+
+        await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+
+
+ROWS: Sequence[Callable[[Program], Awaitable[list[Row]]]] = (unpacked, packed, memory, first_output, requests)
+
+
+def measure() -> list[Row]:
+    """All rows, in order."""
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = program(folder)
+
+    async def collect() -> list[Row]:
+        return [row for rows in ROWS for row in await rows(compiled)]
+
+    results: list[Row] = asyncio.run(collect())
+    return results
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(_measure_peak(int(sys.argv[1])))) + "\n")
