@@ -4,7 +4,7 @@
     result = await run(program, "main", {"token": [InputItem(Secret("..."))]})
 
 `run.py` is where to start reading: it takes inputs in (`prepare.py`), interprets the flow graph (`graph.py`) with the
-calls of kernels (`compute.py`, sharded by `shards.py`, placed by `placement.py`) and of drivers (`communicate.py`), and
+calls of kernels (`compute.py`, planned by `plans.py`, placed by `placement.py`) and of drivers (`communicate.py`), and
 `outcome.py` applies policies. Objects at work have neither equality nor repr, unlike values: every start of the command
 line would pay for making those methods, and a repr of a whole run could show what should not be seen. Imports neither
 lark nor llvmlite, and httpx only when a program uses `http`.

@@ -1,9 +1,12 @@
 """Which key the instances of a call have, from the graph alone: for messages, for `key` parameters, for checks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dandc.compiler.flow import (
     ArgBinding,
+    CommunicationNode,
+    CompositionNode,
+    ComputeNode,
     FlowNode,
     Graph,
     InputSource,
@@ -11,11 +14,12 @@ from dandc.compiler.flow import (
     LoopNode,
     MergeNode,
     NodeSource,
+    Program,
     ReduceNode,
     Source,
 )
 from dandc.compiler.flow_walk import SHARDED
-from dandc.compiler.types import Tuple, Type
+from dandc.compiler.types import BOOL, BYTES, STR, UNIT, EnumDef, Tuple, Type, is_int
 
 
 def flat_key(t: Type | None) -> tuple[Type, ...]:
@@ -44,6 +48,33 @@ def call_key(args: Sequence[ArgBinding], join: Join | None, key_types: Sequence[
         if strategy == "cross":
             key = joined_key((key, own[param]))
     return key
+
+
+def key_mistakes(program: Program, node: FlowNode, keys: "KeyTypes") -> Iterator[str]:
+    """Where the keys that a node joins by or says to have are not those of its sets, or are no keys."""
+    join = node.join if isinstance(node, ComputeNode | CommunicationNode | CompositionNode) else None
+    types = keys.arguments(node)
+    key = types[join.params[0]] if join is not None else None
+    for strategy, param in zip(join.strategies, join.params[1:], strict=True) if join is not None else ():
+        if strategy == "cross":
+            key = joined_key((key, types[param]))
+        elif key is None or flat_key(key) != flat_key(types[param]):
+            yield f"joins by keys of type `{key}` and `{types[param]}`"
+    own = None if isinstance(node, LoopNode | MergeNode) else node.key
+    if own is not None and flat_key(own) != flat_key(call_key(node.args, join, types)):
+        yield f"says that its instances have the key `{own}`"
+    if any(arg.shard in ("keyed", "anyKeyed") and t is None for arg, t in zip(node.args, types, strict=True)):
+        yield "takes a set without keys apart by key"
+    if any(arg.shard == "key" for arg in node.args) and own is not None and not _is_key(own, program):
+        yield f"hands on a key of type `{own}`, which no key has"
+
+
+def _is_key(t: Type, program: Program) -> bool:
+    """Whether every part of the type is one that keys can have."""
+    return all(
+        part in (BOOL, STR, BYTES, UNIT) or is_int(part) or isinstance(program.types.get(str(part)), EnumDef)
+        for part in flat_key(t)
+    )
 
 
 class KeyTypes:

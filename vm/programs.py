@@ -3,27 +3,35 @@
 A compiler's output needs no check; a bundle is bytes from somewhere, and the machine indexes by its numbers.
 """
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
 
 from dandc.compiler.flow import (
     CommunicationNode,
+    CompositionNode,
+    ComputeNode,
     ConfigSource,
     EndpointSource,
     FlowNode,
     Graph,
     InputSource,
+    Join,
     KernelImage,
     KeySource,
     LoopNode,
     MergeNode,
     NodeSource,
+    Policies,
     Program,
     ReduceNode,
     Source,
+    Tolerance,
 )
 from dandc.compiler.flow_walk import SHARDED, called_graph, called_kernel, output_names, parameter_names, sources
+from dandc.compiler.types import Option
+from dandc.vm.keytypes import KeyTypes, key_mistakes
 
+# Beyond this a number of milliseconds or bytes is no number any more.
+_MOST_NUMBER = 1 << 53
 _SHARDS = ("one", "all", "key", *SHARDED)
 _STRATEGIES = {"inner", "left", "right", "full", "anti", "cross"}
 _ON_FAILURE = ("fail", "skip", "value", "collect")
@@ -44,6 +52,7 @@ def structure_mistakes(program: Program) -> list[str]:
 
 
 def _graph_mistakes(program: Program, graph: Graph) -> Iterator[str]:
+    keys = KeyTypes(graph)
     for number, node in enumerate(graph.nodes):
         where = f"node `{node.name}` of `{graph.name}`"
         ports = _ports(program, node)
@@ -52,14 +61,18 @@ def _graph_mistakes(program: Program, graph: Graph) -> Iterator[str]:
             continue
         if (len(node.args), len(node.outputs)) != ports:
             yield f"{where} has {len(node.args)} arguments and {len(node.outputs)} outputs, {ports} are due"
-        for mistake in chain(_argument_mistakes(node), _policy_mistakes(node)):
-            yield f"{where} {mistake}"
+        shape = [*_argument_mistakes(node), *_policy_mistakes(node)]
+        yield from (f"{where} {mistake}" for mistake in shape)
         if any(flow.card not in _CARDS for flow in node.outputs):
             yield f"{where} has an output of no known cardinality"
         if not all(_known(program, graph, source, number) for source in sources(node)):
             yield f"{where} reads what is not there before it"
         if not all(0 <= before < number for before in node.after):
             yield f"{where} waits for what is not there before it"
+        if shape or not all(_known(program, graph, source, number) for source in sources(node)):
+            # What keys the instances have is asked of sound nodes only, and later nodes may ask for it.
+            return
+        yield from (f"{where} {mistake}" for mistake in key_mistakes(program, node, keys))
     for output in graph.outputs:
         if not _known(program, graph, output.source, len(graph.nodes)):
             yield f"output `{output.name}` of `{graph.name}` comes from nowhere"
@@ -75,16 +88,38 @@ def _argument_mistakes(node: FlowNode) -> Iterator[str]:
         folded = 1 if isinstance(node, ReduceNode) and sharded == [0] and node.args[0].shard == "keyed" else 0
         if len(sharded) != folded:
             yield "shards what it cannot"
+        if isinstance(node, ReduceNode) and node.args and node.args[0].shard not in ("all", "keyed"):
+            yield "folds what is no set"
+        if not isinstance(node, ReduceNode) and any(arg.shard == "key" for arg in node.args):
+            yield "hands on a key where there is none"
     elif len(sharded) > 1 and join is None:
         yield "shards several arguments that do not meet"
     if join is not None and (
         sorted(join.params) != sharded
         or len(join.strategies) != len(join.params) - 1
         or not set(join.strategies) <= _STRATEGIES
+        or not sharded
     ):
         yield "joins what it does not shard"
+    elif join is not None:
+        yield from _chain_mistakes(join, [node.args[param].shard for param in join.params])
     if any(arg.shard == "key" for arg in node.args) and getattr(node, "key", None) is None:
         yield "hands on a key where there is none"
+
+
+def _chain_mistakes(join: Join, shards: Sequence[str]) -> Iterator[str]:
+    """By-key strategies where a side has no groups of keys, or where a single item could be missing."""
+    for number, strategy in enumerate(join.strategies, 1):
+        before = shards[:number]
+        if strategy == "cross":
+            continue
+        if shards[number] not in ("keyed", "anyKeyed") or (number == 1 and shards[0] not in ("keyed", "anyKeyed")):
+            yield f"joins `{strategy}` what has no groups of keys"
+        loose = [shard.startswith("any") for shard in shards[: number + 1]]
+        if any(loose) and (not all(loose) or "cross" in join.strategies[:number]):
+            yield "joins groups that the machine chooses with others by key"
+        if strategy in ("right", "full") and "each" in before:
+            yield f"joins `{strategy}` where an item of `each` would be missing"
 
 
 def _policy_mistakes(node: FlowNode) -> Iterator[str]:
@@ -96,9 +131,23 @@ def _policy_mistakes(node: FlowNode) -> Iterator[str]:
         yield "retries, caches or does once what is no communication"
     if policies.on_failure == "value" and len(node.outputs) != 1:
         yield "gives failures as values of several outputs"
-    numbers = (policies.retry, policies.timeout_ms, policies.within_ms, policies.memory, policies.time_ms)
-    if min(*numbers, policies.output, policies.concurrency, policies.cache_ms) < 0:
-        yield "has a policy with a negative number"
+    if (policies.memory or policies.time_ms or policies.output) and not isinstance(node, ComputeNode | ReduceNode):
+        yield "limits the memory, time or output of what is no kernel"
+    if policies.within_ms and not isinstance(node, CompositionNode | LoopNode):
+        yield "has a deadline for what runs no graph"
+    if isinstance(node, MergeNode) and policies != Policies():
+        yield "has policies where nothing is called"
+    yield from _number_mistakes(policies)
+
+
+def _number_mistakes(policies: Policies) -> Iterator[str]:
+    tolerance = policies.tolerance or Tolerance()
+    numbers = [policies.retry, policies.timeout_ms, policies.within_ms, policies.memory, policies.time_ms]
+    numbers += [policies.output, policies.concurrency, policies.cache_ms, tolerance.count, tolerance.percent]
+    if min(numbers) < 0 or max(numbers) > _MOST_NUMBER:
+        yield "has a policy with a number that nobody can have meant"
+    if policies.tolerance is not None and (policies.on_failure != "collect" or tolerance.percent > 100):
+        yield "bounds failures that it does not collect"
 
 
 def _ports(program: Program, node: FlowNode) -> tuple[int, int] | None:
@@ -108,11 +157,15 @@ def _ports(program: Program, node: FlowNode) -> tuple[int, int] | None:
         return None
     match node:
         case ReduceNode(kernel=name):
-            params = len(program.kernels[name].params)
-            return (params - 1, 1) if params > 1 else None
+            folded = program.kernels[name]
+            items = [(p.kind, p.item) for p in folded.params[:2]] + [(o.kind, o.item) for o in folded.outputs]
+            sound = len(items) == 3 and set(items) == {("one", items[0][1])}
+            return (len(folded.params) - 1, 1) if sound else None
         case LoopNode(graph=name, states=states, wraps=wraps):
             inner = program.graphs[name]
             sound = 0 < states <= min(len(inner.inputs), len(inner.outputs)) and len(wraps) == states and node.most > 0
+            wrapped = (port.type.item for port, wrap in zip(inner.inputs, wraps, strict=False) if wrap)
+            sound = sound and all(isinstance(item, Option) for item in wrapped)
             return (len(inner.inputs), len(inner.outputs) - states) if sound else None
         case MergeNode(kind=kind, args=args):
             return (len(args), 1) if kind in ("join", "first") and args else None

@@ -17,19 +17,27 @@ from dandc.compiler.flow import (
     Config,
     ConfigSource,
     ConstSource,
+    EmptySource,
     Endpoint,
     EndpointSource,
+    FlowNode,
     FlowType,
     Graph,
     GraphOutput,
     GraphPort,
     InputSource,
+    Join,
     KernelImage,
+    KeySource,
+    LoopNode,
+    MergeNode,
     NodeSource,
     OutputDecl,
     ParamDecl,
     Policies,
     Program,
+    ReduceNode,
+    Tolerance,
 )
 from dandc.compiler.types import (
     BYTES,
@@ -49,9 +57,29 @@ from dandc.compiler.types import (
 from dandc.lang.spans import Span
 from dandc.vm import BundleError, dumps, loads
 from dandc.vm.bundle import VERSION
+from dandc.vm.programs import structure_mistakes
 
 LINE = Named("main.Line")
 PAIR = Named("json.Pair", (I64, Option(STR)))
+
+
+KEYED = FlowType("many", STR, STR)
+PLAIN = FlowType("many", None, STR)
+
+
+def later_nodes(span: Span) -> tuple[FlowNode, ...]:
+    """A join with a key parameter, a fold, a loop and a merge: nodes 3 to 6 of the main graph."""
+    tolerant = Policies(on_failure="collect", tolerance=Tolerance(percent=5), memory=1 << 28, time_ms=9, output=1 << 20)
+    sides = tuple(ArgBinding(InputSource(i), "keyed", False) for i in (1, 2))
+    key = ArgBinding(KeySource(), "key", False)
+    whole_set = ArgBinding(NodeSource(3, 0), "keyed", False)
+    first = ArgBinding(ConstSource(b"\0"), "one", False)
+    return (
+        ComputeNode("j", "main.j", (*sides, key), (KEYED,), tolerant, span, Join((0, 1), ("full",)), STR, (0, 2)),
+        ReduceNode("r", "main.r", (whole_set,), (KEYED,), Policies(), span, STR),
+        LoopNode("l", "turn", 1, (True,), 9, (first,), (PLAIN,), Policies(within_ms=7), span),
+        MergeNode("m", "join", tuple(ArgBinding(NodeSource(n, 0), "all", False) for n in (3, 4)), (KEYED,), span),
+    )
 
 
 def whole() -> Program:
@@ -77,22 +105,43 @@ def whole() -> Program:
             span,
         ),
         CompositionNode("h", "inner", (ArgBinding(ConstSource(b"\0\xff"), "one", False),), flows[:1], Policies(), span),
+        *later_nodes(span),
     )
     return Program(
         "main",
         {
             "main": Graph(
                 "main",
-                (GraphPort("a", flows[0]),),
+                (GraphPort("a", flows[0]), GraphPort("b", KEYED), GraphPort("c", KEYED)),
                 (GraphOutput("o", flows[0], NodeSource(1, -1)), GraphOutput("e", flows[1], EndpointSource("e"))),
                 nodes,
+            ),
+            "turn": Graph(
+                "turn",
+                (GraphPort("v", FlowType("one", None, Option(STR))),),
+                (GraphOutput("y", PLAIN, ConstSource(b"y")), GraphOutput("v", PLAIN, EmptySource())),
+                (),
             ),
             "inner": Graph("inner", (GraphPort("a", flows[1]),), (GraphOutput("o", flows[1], InputSource(0)),), ()),
         },
         {
             "main.f": KernelImage(
                 "main.f", params, outputs, (span, Span("mäin.dnd", 9, 11)), random.Random(1).randbytes(5000)
-            )
+            ),
+            "main.j": KernelImage(
+                "main.j",
+                (*(ParamDecl(n, "set", STR, STR) for n in "ab"), ParamDecl("k", "one", None, STR)),
+                (OutputDecl("y", "one", None, STR),),
+                (span,),
+                b"j",
+            ),
+            "main.r": KernelImage(
+                "main.r",
+                tuple(ParamDecl(n, "one", None, STR) for n in "ab"),
+                (OutputDecl("y", "one", None, STR),),
+                (span,),
+                b"r",
+            ),
         },
         (Config("c", SECRET, None, span), Config("d", BYTES, b"", span)),
         (Endpoint("e", "http", ConfigSource("d"), span),),
@@ -181,16 +230,102 @@ def test_programs_whose_parts_do_not_fit_are_refused() -> None:
     nodes = whole().graphs["main"].nodes
     wrong = [
         evolve(whole(), kernels={}),
-        change(nodes=(nodes[1], nodes[0], nodes[2])),
+        change(nodes=(nodes[1], nodes[0], *nodes[2:])),
         change(nodes=(evolve(nodes[0], args=()), *nodes[1:])),
         change(nodes=(evolve(nodes[0], policies=Policies(on_failure="shrug")), *nodes[1:])),
         change(nodes=(evolve(nodes[0], policies=Policies(retry=1)), *nodes[1:])),
         change(nodes=(evolve(nodes[0], policies=Policies(on_failure="value")), *nodes[1:])),
-        change(nodes=(*nodes[:2], evolve(nodes[2], graph="main"))),
-        change(nodes=(*nodes[:2], evolve(nodes[2], args=(ArgBinding(NodeSource(2, 0), "one", False),)))),
+        change(nodes=(*nodes[:2], evolve(nodes[2], graph="main"), *nodes[3:])),
+        change(nodes=(*nodes[:2], evolve(nodes[2], args=(ArgBinding(NodeSource(2, 0), "one", False),)), *nodes[3:])),
         change(nodes=(evolve(nodes[0], args=(ArgBinding(InputSource(0), "each", False),) * 2), *nodes[1:])),
         change(outputs=(GraphOutput("o", FlowType("many", None, STR), ConfigSource("nobody")),)),
     ]
     for program in wrong:
+        with pytest.raises(BundleError):
+            loads(dumps(program))
+
+
+def at(number: int, **parts: Any) -> Program:
+    """The program with node `number` of the main graph changed."""
+    nodes = list(whole().graphs["main"].nodes)
+    nodes[number] = evolve(nodes[number], **parts)
+    return change(nodes=tuple(nodes))
+
+
+def bound(source: Any, shard: str) -> ArgBinding:
+    return ArgBinding(source, shard, False)
+
+
+def hostile_joins() -> list[Program]:
+    """Chains that do not hold together."""
+    keyed = [bound(InputSource(i), "keyed") for i in (1, 2)]
+    key = bound(KeySource(), "key")
+    wrong = [at(3, join=join) for join in (
+        None, Join((), ()), Join((0,), ()), Join((0, 0), ("full",)), Join((0, 1), ()), Join((0, 1), ("outer",)),
+        Join((0, 1), ("full", "full")), Join((0, 7), ("full",)), Join((-1, 1), ("full",)),
+    )]  # fmt: skip
+    wrong += [at(3, args=(*sides, key)) for sides in (
+        (keyed[0], bound(InputSource(1), "each")), (bound(InputSource(1), "each"), keyed[1]),
+        (keyed[0], bound(InputSource(1), "anyKeyed")), (keyed[0], bound(ConstSource(b""), "keyed")),
+        (keyed[0], bound(InputSource(2), "every")), (keyed[0], bound(InputSource(2), "key")),
+        (keyed[0], bound(KeySource(), "keyed")), (keyed[0], bound(InputSource(9), "keyed")),
+    )]  # fmt: skip
+    return [*wrong, at(3, key=None), at(3, key=I64), at(3, key=F64), at(3, after=(3,)), at(3, after=(-1,))]
+
+
+def hostile_calls() -> list[Program]:
+    """Folds, loops and merges of what they cannot take."""
+    other = KernelImage("main.r", (ParamDecl("a", "one", None, STR), ParamDecl("b", "one", None, I64)),
+                        (OutputDecl("y", "one", None, STR),), (), b"r")  # fmt: skip
+    program = whole()
+    return [
+        evolve(program, kernels={**program.kernels, "main.r": other}),
+        at(4, kernel="main.f"),
+        at(4, kernel="none"),
+        at(4, args=(bound(NodeSource(3, 0), "each"),)),
+        at(4, args=(bound(NodeSource(3, 0), "one"),)),
+        at(4, args=()),
+        at(4, key=I64),
+        at(5, graph="none"),
+        at(5, graph="main"),
+        at(5, states=0),
+        at(5, states=3),
+        at(5, states=-1),
+        at(5, wraps=()),
+        at(5, most=0),
+        at(5, outputs=()),
+        at(5, args=(bound(InputSource(1), "each"),)),
+        evolve(program, graphs={**program.graphs, "turn": evolve(program.graphs["turn"], inputs=(GraphPort("v", PLAIN),))}),
+        at(6, kind="zip"),
+        at(6, args=()),
+        at(6, args=(bound(NodeSource(3, 0), "each"),)),
+        at(6, args=(bound(KeySource(), "key"),)),
+        at(6, policies=Policies(timeout_ms=1)),
+    ]  # fmt: skip
+
+
+def hostile_policies() -> list[Program]:
+    """Policies where they mean nothing, and numbers that are none."""
+    collect = Policies(on_failure="collect")
+    numbers = [evolve(collect, **{name: value}) for value in (-1, 1 << 60) for name in (
+        "timeout_ms", "memory", "time_ms", "output", "concurrency")]  # fmt: skip
+    tolerances = [evolve(collect, tolerance=t) for t in (Tolerance(-1), Tolerance(0, 101), Tolerance(0, -1))]
+    return [
+        *(at(3, policies=policies) for policies in (*numbers, *tolerances)),
+        at(3, policies=Policies(tolerance=Tolerance(1))),
+        at(3, policies=Policies(within_ms=1)),
+        at(3, policies=Policies(once=InputSource(0))),
+        at(3, policies=Policies(cache_ms=1)),
+        at(5, policies=Policies(memory=1)),
+        at(5, policies=Policies(within_ms=-1)),
+        at(1, policies=Policies(time_ms=1)),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [hostile_joins, hostile_calls, hostile_policies])
+def test_hostile_joins_folds_loops_and_policies_are_refused(wrong: Any) -> None:
+    assert structure_mistakes(whole()) == []
+    for number, program in enumerate(wrong()):
+        assert structure_mistakes(program), f"{wrong.__name__} {number} is taken"
         with pytest.raises(BundleError):
             loads(dumps(program))
