@@ -101,7 +101,7 @@ def _block(arguments: Sequence[bytes]) -> bytes:
     values, at = b"", tables + 32 * n
     entries = b""
     for value in arguments:
-        values += bytes(-(at + len(values)) % 16)
+        values += bytes(-(at + len(values)) % 64)
         entries += struct.pack("<QQQII", 0, at + len(values), len(value), 0xFFFFFFFF, 0)
         values += value
     return head + entries + values

@@ -1,7 +1,8 @@
 """Arithmetic that wraps and remembers, for the strips of sticky loops: values, flags in lanes, and bounds of sums.
 
 A flag is the sign bit in a lane that is as wide as the value, because that is what vectors compute without conversion and OR
-together. The lane of a double-width product keeps all bits above the value's width; any of them is a flag. Flags are exact, but for
+together. Conditions are counted: LLVM makes a `select` of an OR with a condition, and then no longer sees what it is for. The lane of
+a double-width product keeps all bits above the value's width; any of them is a flag. Flags are exact, but for
 two: the product of 64-bit values flags operands outside of 32 bits, and a sum flags what *might* take it out of range (below).
 A flag too many costs time, never a result (`strips.py`).
 
@@ -13,12 +14,12 @@ instead: 64 bits wide, the sum must lie within 2^62 before, and every term is so
 from collections.abc import Callable, Iterator
 
 from dandc.compiler.codegen.builder import Builder
-from dandc.compiler.codegen.layout import ssa
+from dandc.compiler.codegen.layout import float_text, ssa
 from dandc.compiler.codegen.ops import resize
 from dandc.compiler.kir import Lit, Op
 from dandc.compiler.types import INT_BITS, Basic, Type, int_range, is_signed
 
-STRIP_BITS = 10
+STRIP_BITS = 12
 STRIP = 1 << STRIP_BITS  # iterations between tests: so many that a test costs nothing, so few that a late trap is soon
 
 
@@ -34,23 +35,32 @@ class Lanes:
     def __init__(self, b: Builder) -> None:
         self.b = b
         self.signs: dict[str, str] = {}
+        self.counts: dict[str, str] = {}
         self.products: dict[int, str] = {}
+        self.exponents: str | None = None
 
     def clear(self) -> None:
         """Empties all lanes."""
-        for llvm, lane in self.signs.items():
+        for llvm, lane in [*self.signs.items(), *self.counts.items()]:
             self.b.store(llvm, "0", lane)
         for half, lane in self.products.items():
             self.b.store(f"i{2 * half}", "0", lane)
+        if self.exponents is not None:
+            self.b.store("i32", "0", self.exponents)
 
     def flags(self) -> Iterator[str]:
         """For each lane whether it holds a flag: an i1."""
         b = self.b
         for llvm, lane in self.signs.items():
             yield b.op(f"icmp slt {llvm} {b.load(llvm, lane)}, 0")
+        for llvm, lane in self.counts.items():
+            yield b.op(f"icmp ne {llvm} {b.load(llvm, lane)}, 0")
         for half, lane in self.products.items():
             llvm = f"i{2 * half}"
             yield b.op(f"icmp ugt {llvm} {b.load(llvm, lane)}, {(1 << half) - 1}")
+        if self.exponents is not None:
+            seen = b.load("i32", self.exponents)
+            yield b.op(f"icmp ne i32 {b.op(f'and i32 {seen}, {1 << 30}')}, 0")
 
     def sign(self, llvm: str, value: str) -> None:
         """The sign bit of a value is a flag."""
@@ -60,13 +70,23 @@ class Lanes:
 
     def when(self, llvm: str, cond: str) -> None:
         """A condition about values of a type is a flag."""
-        self.sign(llvm, self.b.op(f"sext i1 {cond} to {llvm}"))
+        llvm = "i64" if llvm == "i64" else "i32"  # room for one a flag and iteration
+        if llvm not in self.counts:
+            self.counts[llvm] = self.b.alloca(llvm)
+        lane, one = self.counts[llvm], self.b.op(f"zext i1 {cond} to {llvm}")
+        self.b.store(llvm, self.b.op(f"add {llvm} {self.b.load(llvm, lane)}, {one}"), lane)
 
     def high(self, half: int, value: str) -> None:
         """All bits above the lower half of a value of twice that width are flags."""
         if half not in self.products:
             self.products[half] = self.b.alloca(f"i{2 * half}")
         self._collect(f"i{2 * half}", value, self.products[half])
+
+    def exponent(self, value: str) -> None:
+        """The highest bit of an f32's exponent is a flag."""
+        if self.exponents is None:
+            self.exponents = self.b.alloca("i32")
+        self._collect("i32", value, self.exponents)
 
     def _collect(self, llvm: str, value: str, lane: str) -> None:
         self.b.store(llvm, self.b.op(f"or {llvm} {self.b.load(llvm, lane)}, {value}"), lane)
@@ -145,7 +165,8 @@ def _add(lanes: Lanes, op: Op, t: Type, target: Type, args: list[str]) -> str:
     left, right = args
     result = b.op(f"add {llvm} {left}, {right}")
     if not is_signed(t):
-        lanes.when(llvm, b.op(f"icmp ult {llvm} {result}, {left}"))
+        kept = b.op(f"and {llvm} {b.op(f'or {llvm} {left}, {right}')}, {_not(b, llvm, result)}")
+        lanes.sign(llvm, b.op(f"or {llvm} {_both(b, llvm, left, right)}, {kept}"))
         return result
     known = _literal(op, 1)
     if known is None:
@@ -159,7 +180,9 @@ def _sub(lanes: Lanes, op: Op, t: Type, target: Type, args: list[str]) -> str:
     b, llvm, (left, right) = lanes.b, ssa(t), args
     result = b.op(f"sub {llvm} {left}, {right}")
     if not is_signed(t):
-        lanes.when(llvm, b.op(f"icmp ult {llvm} {left}, {right}"))
+        opposite = _not(b, llvm, left)
+        lent = b.op(f"and {llvm} {b.op(f'or {llvm} {opposite}, {right}')}, {result}")
+        lanes.sign(llvm, b.op(f"or {llvm} {_both(b, llvm, opposite, right)}, {lent}"))
         return result
     known = _literal(op, 1)
     if known is None:
@@ -172,7 +195,11 @@ def _sub(lanes: Lanes, op: Op, t: Type, target: Type, args: list[str]) -> str:
 def _changed(b: Builder, llvm: str, before: str, after: str, *, rises: bool) -> str:
     """The sign bit says that a value that was to rise (or fall) by a known amount came out at the other end."""
     first, second = (after, before) if rises else (before, after)
-    return _both(b, llvm, first, b.op(f"xor {llvm} {second}, -1"))
+    return _both(b, llvm, first, _not(b, llvm, second))
+
+
+def _not(b: Builder, llvm: str, value: str) -> str:
+    return b.op(f"xor {llvm} {value}, -1")
 
 
 def _differ(b: Builder, llvm: str, left: str, right: str) -> str:
@@ -215,12 +242,28 @@ def _mul(lanes: Lanes, op: Op, t: Type, target: Type, args: list[str]) -> str:
         return b.op(f"mul {llvm} {args[0]}, {known}")
     if width(t) == 64:
         return _small_product(lanes, t, args)
+    if str(t) == "i32":
+        return _i32_product(lanes, args)
     half, wide = width(t), f"i{2 * width(t)}"
     kind = "sext" if is_signed(t) else "zext"
     left, right = (b.op(f"{kind} {llvm} {arg} to {wide}") for arg in args)
     product = b.op(f"mul {wide} {left}, {right}")
     lanes.high(half, b.op(f"add {wide} {product}, {1 << (half - 1)}") if is_signed(t) else product)
     return b.op(f"trunc {wide} {product} to {llvm}")
+
+
+# A product of 2^31 becomes 2, from where on the highest bit of the exponent is set. Four roundings make it wrong by less than
+# 2^-21, so it is taken 2^-20 larger than it is.
+_SCALE = float_text(2**-30 * (1 + 2**-20))
+
+
+def _i32_product(lanes: Lanes, args: list[str]) -> str:
+    """The product as a float tells whether it is near 2^31 or above: half the work of a product of 64 bits."""
+    b = lanes.b
+    left, right = (b.op(f"sitofp i32 {arg} to float") for arg in args)
+    product = b.op(f"fmul float {b.op(f'fmul float {left}, {_SCALE}')}, {right}")
+    lanes.exponent(b.op(f"bitcast float {product} to i32"))
+    return b.op(f"mul i32 {args[0]}, {args[1]}")
 
 
 def _toward_zero(value: int, divisor: int) -> int:

@@ -691,7 +691,7 @@ class FunctionWriter:
         return breaks
 
     def count(self, instr: For) -> bool:
-        found = plan(self.layout, self.function, instr, self.loops) if instr.sticky else None
+        found = plan(self.layout, self.function, instr, self.scopes.loops[self.loops].inner) if instr.sticky else None
         if found is not None:
             StripWriter(self, instr, found).write()
             return True

@@ -14,7 +14,7 @@ import re
 # Attributes of every function: nothing unwinds; nothing may be assumed to return or to make progress.
 # Those of #2 run at most once an instance or a note, and are not worth the optimiser's time.
 ATTRIBUTES = """\
-attributes #0 = { nounwind "no-builtins" "probe-stack"="inline-asm" }
+attributes #0 = { nounwind "prefer-vector-width"="512" "no-builtins" "probe-stack"="inline-asm" }
 attributes #1 = { nounwind noinline cold "no-builtins" "probe-stack"="inline-asm" }
 attributes #2 = { nounwind noinline optnone "no-builtins" "probe-stack"="inline-asm" }
 """
@@ -734,7 +734,7 @@ def intrinsic(name: str) -> str:
         return f"declare {{ {llvm_type}, i1 }} @{name}({llvm_type}, {llvm_type})"
     if base in ("ctlz", "abs"):
         return f"declare {llvm_type} @{name}({llvm_type}, i1)"
-    two = base in ("umax", "umin", "smax", "copysign")
+    two = base in ("umax", "umin", "smax", "smin", "copysign")
     return f"declare {llvm_type} @{name}({', '.join([llvm_type] * (2 if two else 1))})"
 
 

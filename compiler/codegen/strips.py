@@ -1,13 +1,13 @@
 """Sticky loops as LLVM IR: strips that are proved or flagged, each run again exactly if that fails (`passes/sticky.py`).
 
-    strip:  the next iterations, at most `STRIP`; proved at both ends          -> fast, or exact
+    strip:  the next iterations, up to `STRIP` of them; proved at both ends    -> fast, or exact
     fast:   no branch that leaves, so that LLVM can vectorise; then the test   -> strip, or failed
     failed: puts back what the strip changed, or ends the instance late        -> exact
-    exact:  the same iterations as the loop stands in the text                 -> strip
+    exact:  all iterations that are left, as the loop stands in the text
 
-After a failed test the loop stays exact to its end: numbers near their limits seldom come alone. `@exact` is set while
-an instance that ended late runs again (`entry.py`); it only concerns loops whose strips cannot be run again by themselves. Flags may
-be set where nothing traps; then the exact iterations simply give the right values.
+A loop that has become exact stays so: numbers near their limits seldom come alone, and one exact loop is enough, for what
+is left in the end and for short loops too. `@exact` is set while an instance that ended late runs again (`entry.py`); it only concerns
+loops whose strips cannot be run again by themselves. Flags may be set where nothing traps; then the exact iterations give the right values.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dandc.compiler.codegen.functions import FunctionWriter
 
 LEAST = 16  # shorter strips are not worth their proofs
+FIRST = 256  # the first strip is shorter, so that less is done in vain if numbers are large from the start
 
 Ends = tuple[str, str]  # a value in the first and in the last iteration of a strip
 
@@ -50,34 +51,41 @@ class StripWriter:
     def write(self) -> None:
         """The whole loop."""
         b, f = self.b, self.f
-        strip, on, fast, good, failed, exact, done = (
-            b.name(stem) for stem in ("strip", "on", "fast", "good", "failed", "exact", "done")
+        strip, on, prove, fast, good, failed, exact, done = (
+            b.name(stem) for stem in ("strip", "on", "prove", "fast", "good", "failed", "exact", "done")
         )
-        hi, stop = f.scalar(self.loop.hi), b.alloca("i64")
-        f.set_scalar(self.loop.index, f.scalar(self.loop.lo))
-        b.jump(strip)
+        hi, lo, size = f.scalar(self.loop.hi), f.scalar(self.loop.lo), b.alloca("i64")
+        f.set_scalar(self.loop.index, lo)
+        b.store("i64", str(FIRST), size)
+        # Where the difference does not fit a signed number, only time is lost.
+        b.branch(b.op(f"icmp sge i64 {b.op(f'sub i64 {hi}, {lo}')}, {LEAST}"), strip, exact)
         b.label(strip)
         self.first = b.load("i64", self.index)
         b.branch(b.op(f"icmp slt i64 {self.first}, {hi}"), on, done)
         b.label(on)
-        # The difference may not fit a signed number; as an unsigned one it does.
-        count = b.op(f"call i64 @llvm.umin.i64(i64 {b.op(f'sub i64 {hi}, {self.first}')}, i64 {STRIP})")
+        most = b.load("i64", size)
+        count = b.op(f"call i64 @llvm.umin.i64(i64 {b.op(f'sub i64 {hi}, {self.first}')}, i64 {most})")
         end = b.op(f"add nsw i64 {self.first}, {count}")
-        b.store("i64", end, stop)
+        b.branch(b.op(f"icmp uge i64 {count}, {LEAST}"), prove, exact)
+        b.label(prove)
         self.save()
-        b.branch(self.all_of(self.proofs(count, end)), fast, exact)
+        b.branch(self.all_of(self.proofs(end)), fast, exact)
         b.label(fast)
         self.fast(count, end)
         b.branch(self.test(count), failed, good)
         b.label(good)
         self.keep()
+        b.store("i64", b.op(f"call i64 @llvm.umin.i64(i64 {b.op(f'shl i64 {most}, 2')}, i64 {STRIP})"), size)
         b.jump(strip)
         b.label(failed)
-        self.fail(hi, stop, exact)
+        self.fail(exact)
         b.label(exact)
-        f.loops = self.number
-        f.count_to(self.loop, b.load("i64", stop))
-        b.jump(strip)
+        # It never is below `lo`; that this is computed tells LLVM that an index below a length is inside.
+        now = b.load("i64", self.index)
+        b.store("i64", b.op(f"call i64 @llvm.smax.i64(i64 {now}, i64 {lo})"), self.index)
+        f.loops = self.number  # the same loop once more, by the number that the text gives it
+        f.count_to(self.loop, hi)
+        b.jump(done)
         b.label(done)
 
     # --- before a strip ---
@@ -90,16 +98,16 @@ class StripWriter:
             self.f.copy(t, self.saved[local], self.f.slots[local])
 
     def all_of(self, conditions: list[str]) -> str:
-        held = conditions[0]
-        for cond in conditions[1:]:
+        held = "true"
+        for cond in conditions:
             held = self.b.op(f"and i1 {held}, {cond}")
         return held
 
-    def proofs(self, count: str, end: str) -> list[str]:
+    def proofs(self, end: str) -> list[str]:
         """What must hold for nothing proved to trap in this strip, and for its flags to tell the truth."""
         b = self.b
         self.ends = {self.loop.index: (self.first, b.op(f"add nsw i64 {end}, -1"))}
-        held = [b.op(f"icmp uge i64 {count}, {LEAST}")]
+        held: list[str] = []
         for instr in self.plan.proofs:
             held += self.proved(instr)
         for local, bound in self.bounds.items():
@@ -265,7 +273,7 @@ class StripWriter:
         for _, pointer, longer in self.room.values():
             self.b.store("i64", longer, self.b.field("%H", pointer, 1))
 
-    def fail(self, hi: str, stop: str, exact: str) -> None:
+    def fail(self, exact: str) -> None:
         """Goes back to where the strip began, or ends the instance."""
         if not self.plan.repeatable:
             self.b.do("call void @late()")
@@ -274,7 +282,6 @@ class StripWriter:
         for local, slot in self.saved.items():
             self.f.copy(self.f.function.locals[local].type, self.f.slots[local], slot)
         self.b.store("i64", self.first, self.index)
-        self.b.store("i64", hi, stop)
         self.b.jump(exact)
 
 

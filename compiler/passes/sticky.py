@@ -8,7 +8,7 @@ at the end of the strip. A strip that fails its proof or its test is run again, 
 
 So a loop is sticky if
   - it leaves only at its end, and does nothing but scalar arithmetic, loads and stores of elements, and appending;
-  - its indices are linear in the loop's index: nothing that is flagged ever becomes an address, a length or a call;
+  - its indices are the loop's index and something fixed: nothing that is flagged ever becomes an address, a length or a call;
   - no flagged value goes from one iteration into the next, for then there is nothing to vectorise; except in a *sum*, a local that
     only ever gets something added: it is flagged by a bound on what is added, which may also hold where nothing overflows.
 
@@ -51,6 +51,7 @@ from dandc.compiler.types import I64, INT_BITS, Basic, Type, int_range, is_float
 name = "sticky"
 
 FIXED = "fixed"  # the same in every iteration
+UNIT = "unit"  # the loop's index and something fixed: what vectors read and write at once
 LINE = "line"  # linear in the loop's index
 MOST = 100  # instructions of a loop that is written twice
 SHORT = 16  # loops of fixed length up to this are left to LLVM, which unrolls them
@@ -86,14 +87,14 @@ def run(kernel: Kernel) -> Kernel:
     layout = Layout(kernel.types)
 
     def function(f: Function) -> Function:
-        numbers = iter(range(len(scopes(f).loops)))
+        numbered = iter(scopes(f).loops)
 
         def instr(one: Instr) -> Instr:
             if not isinstance(one, Loop | For):
                 return map_bodies(one, body)
-            number = next(numbers)
+            scope = next(numbered)
             if isinstance(one, For) and not any(isinstance(i, Loop | For) for i in walk(one.body)):
-                return evolve(one, sticky=plan(layout, f, one, number) is not None)
+                return evolve(one, sticky=plan(layout, f, one, scope.inner) is not None)
             return map_bodies(one, body)
 
         def body(inside: Body) -> Body:
@@ -104,12 +105,11 @@ def run(kernel: Kernel) -> Kernel:
     return evolve(kernel, functions=tuple(map(function, kernel.functions)))
 
 
-def plan(layout: Layout, function: Function, loop: For, number: int) -> Plan | None:
-    """How loop `number` of a function is written in strips; None if it is not sticky."""
+def plan(layout: Layout, function: Function, loop: For, inner: frozenset[int]) -> Plan | None:
+    """How a loop is written in strips, given the locals that no iteration hands on; None if it is not sticky."""
     instrs = list(walk(loop.body))
-    if len({id(i) for i in instrs}) < len(instrs) or len(instrs) > MOST or loop.release or _is_short(loop):
+    if len({id(i) for i in instrs}) < len(instrs) or len(instrs) > MOST or loop.release or _is_short(function, loop):
         return None
-    inner = scopes(function).loops[number].inner
     carried = frozenset(_written(instrs) - inner - {loop.index})
     sums = {local for local in carried if _can_sum(function.locals[local].type)}
     while True:
@@ -123,11 +123,27 @@ def plan(layout: Layout, function: Function, loop: For, number: int) -> Plan | N
         sums -= reader.refused
 
 
-def _is_short(loop: For) -> bool:
-    if not (isinstance(loop.lo, Lit) and isinstance(loop.hi, Lit)):
-        return False
-    assert isinstance(loop.lo.value, int) and isinstance(loop.hi.value, int)
-    return loop.hi.value - loop.lo.value <= SHORT
+def _is_short(function: Function, loop: For) -> bool:
+    """Whether the number of iterations is known and small: `0..8`, `i..i + 8`."""
+    if isinstance(loop.lo, Lit) and isinstance(loop.hi, Lit):
+        return _number(loop.hi) - _number(loop.lo) <= SHORT
+    match [i for i in walk(function.body) if defined(i) == loop.hi]:
+        case [Op(op="add", args=(first, Lit() as distance))]:
+            return _origin(function, first) == _origin(function, loop.lo) and _number(distance) <= SHORT
+    return False
+
+
+def _number(literal: Lit) -> int:
+    assert isinstance(literal.value, int)
+    return literal.value
+
+
+def _origin(function: Function, operand: Operand) -> Operand:
+    """What an operand is a copy of, if that can be seen at once."""
+    match [i for i in walk(function.body) if defined(i) == operand]:
+        case [Assign(src=source)]:
+            return source
+    return operand
 
 
 def _written(instrs: Iterable[Instr]) -> set[int]:
@@ -186,7 +202,7 @@ class _Reader:
         self.tainted = self._taint()
 
     def read(self) -> None:
-        self.body(self.loop.body, {self.loop.index: LINE}, depth=0)
+        self.body(self.loop.body, {self.loop.index: UNIT}, depth=0)
         self._check_arrays()
 
     # --- which values come from the iteration before ---
@@ -262,7 +278,7 @@ class _Reader:
             self.refused.add(value)
         elif value is not None and self.times[dst] == 1 and dst not in self.carried:
             env[dst] = value
-            if value in (FIXED, LINE) and operand_type(self.function, dst) == I64:
+            if value in (FIXED, UNIT, LINE) and operand_type(self.function, dst) == I64:
                 self.facts.proofs.append(instr)
 
     def load(self, instr: Load, env: _Env) -> None:
@@ -290,7 +306,7 @@ class _Reader:
         return step.index
 
     def element(self, instr: Instr, root: int, index: Operand, env: _Env) -> None:
-        self.need(root not in self.written and self.value(index, env) in (FIXED, LINE))
+        self.need(root not in self.written and self.value(index, env) in (FIXED, UNIT))
         self.facts.roles[id(instr)] = PROVED
         self.facts.proofs.append(instr)
 
@@ -374,11 +390,14 @@ class _Reader:
         if instr.op not in ("add", "sub", "mul", "neg") or operand_type(self.function, instr.dst) != I64:
             return None
         values = [self.value(arg, env) for arg in instr.args]
-        if any(v not in (FIXED, LINE) for v in values) or self.times[instr.dst] > 1 or instr.dst in self.carried:
+        if any(v not in (FIXED, UNIT, LINE) for v in values) or self.times[instr.dst] > 1 or instr.dst in self.carried:
             return None
-        if instr.op == "mul" and values == [LINE, LINE]:
-            return None
-        return LINE if LINE in values else FIXED
+        if values.count(FIXED) == len(values):
+            return FIXED
+        if instr.op == "mul":
+            return LINE if FIXED in values else None
+        keeps = (instr.op == "add" and FIXED in values) or (instr.op == "sub" and values[1] == FIXED)
+        return UNIT if keeps and UNIT in values else LINE
 
     def traps(self, instr: Op) -> bool:
         """Whether an operation may trap in a way that can be flagged. Raises `_NotSticky` for those that cannot be."""
