@@ -48,7 +48,7 @@ def loaded(kernel: Kernel, target: str, inputs: Sequence[Sequence[bytes]]) -> It
     base = next(_BASES)
     image = link.link(llvm.emit_object(llvm_ir(kernel)[0], 2, target), base, base + 0x100000)
     if isinstance(image, link.LinkError):
-        raise RuntimeError(image.reason)
+        raise TypeError(image.reason)
     mapped: list[tuple[int, int]] = []
     try:
         main = _map_image(image, mapped)

@@ -1,7 +1,7 @@
 """What checked loops cost an element, beside what `gcc -O3 -march=native` and numba make of the same loops.
 
 Every kernel is compiled for this machine (target `host`) and for the level that images are made for unless one asks (`x86-64-v2`),
-and called within this process. The C peer wraps; a second one checks with `__builtin_..._overflow`. All sides take turns in short
+and called within this process, on arrays that start at a multiple of 64 on every side. The C peer wraps; a second one checks with `__builtin_..._overflow`. All sides take turns in short
 rounds, and the time of a call over no elements is taken off the best round of each.
 """
 
@@ -176,16 +176,16 @@ def in_c(loop: Loop, flags: Sequence[str]) -> Iterator[tuple[Call, Call]]:
 def in_numba(loop: Loop) -> Iterator[tuple[Call, Call]]:
     """The same for the Python text, compiled by numba (which wraps)."""
     import numba
-    import numpy
+    import numpy as np
 
-    kind = {"i32": numpy.int32, "i64": numpy.int64, "f64": numpy.float64}[loop.unit]
+    kind = {"i32": np.int32, "i64": np.int64, "f64": np.float64}[loop.unit]
     body = "\n".join(" " + line for line in loop.python.splitlines())
     scope: dict[str, Callable[..., object]] = {"T": kind}
     exec(f"def loop(xs, zs, out):\n{body}\n", scope)  # the text is a constant of this module
     function = numba.njit(scope["loop"])
-    xs, zs = (numpy.frombuffer(part, kind) for part in data(loop))
-    out = numpy.zeros(ELEMENTS, kind)
-    few = xs[:0], zs[:0], numpy.zeros(1, kind)
+    xs, zs = (np.frombuffer(part, kind) for part in data(loop))
+    out = np.zeros(ELEMENTS, kind)
+    few = xs[:0], zs[:0], np.zeros(1, kind)
     function(*few)
     yield lambda: function(xs, zs, out), lambda: function(*few)
 
@@ -214,20 +214,25 @@ def measure() -> list[Row]:
     has_c, has_numba = shutil.which("gcc") is not None, importlib.util.find_spec("numba") is not None
     ratios: dict[str, list[float]] = {"gcc -O3 -march=native": [], "gcc, checked": [], "numba": []}
     for loop in LOOPS:
-        with ExitStack() as stack:
-            sides = {t: stack.enter_context(ours(loop, t)) for t in ("host", DEFAULT_TARGET)}
-            if has_c:
-                sides["gcc -O3 -march=native"] = stack.enter_context(in_c(loop, []))
-                sides["gcc, checked"] = stack.enter_context(in_c(loop, ["-DCHECKED"]))
-            if has_numba:
-                sides["numba"] = stack.enter_context(in_numba(loop))
-            times = dict(zip(sides, per_element(list(sides.values())), strict=True))
+        times = _times(loop, has_c=has_c, has_numba=has_numba)
         note = f"{DEFAULT_TARGET}: {times[DEFAULT_TARGET]:.3f} ns"
-        for peer in ratios:
+        for peer, found in ratios.items():
             if peer in times:
-                ratios[peer].append(times[peer] / times["host"])
+                found.append(times[peer] / times["host"])
                 rows.append(Row(f"{loop.what}, vs {peer}", times["host"], times[peer], "ns", note))
     return [*rows, *_means(ratios)]
+
+
+def _times(loop: Loop, *, has_c: bool, has_numba: bool) -> dict[str, float]:
+    """Nanoseconds an element of all sides that this machine has."""
+    with ExitStack() as stack:
+        sides = {t: stack.enter_context(ours(loop, t)) for t in ("host", DEFAULT_TARGET)}
+        if has_c:
+            sides["gcc -O3 -march=native"] = stack.enter_context(in_c(loop, []))
+            sides["gcc, checked"] = stack.enter_context(in_c(loop, ["-DCHECKED"]))
+        if has_numba:
+            sides["numba"] = stack.enter_context(in_numba(loop))
+        return dict(zip(sides, per_element(list(sides.values())), strict=True))
 
 
 def _means(ratios: dict[str, list[float]]) -> list[Row]:

@@ -252,6 +252,7 @@ def _int_to_int(b: Builder, source: Type, target: Type, value: str, site: int) -
 
 
 def resize(b: Builder, source: Type, target: Type, value: str) -> str:
+    """An integer in the width of another type: cut off, or extended by the rules of its own."""
     assert isinstance(source, Basic) and isinstance(target, Basic)
     have, want = INT_BITS[source.name], INT_BITS[target.name]
     if have == want:

@@ -17,7 +17,7 @@ from dandc.compiler.codegen.flags import STRIP, Bound, Lanes, flagged
 from dandc.compiler.codegen.layout import element
 from dandc.compiler.kir import Assign, FieldStep, For, IndexStep, Instr, Lit, Load, Mutate, Op, Operand, Place, Store
 from dandc.compiler.kir_walk import place_type, step_type
-from dandc.compiler.passes.sticky import APPEND, FLAG, PROVED, SUM, Plan, array_place, array_step
+from dandc.compiler.passes.sticky import Plan, array_place, array_step
 from dandc.compiler.types import Type
 
 if TYPE_CHECKING:
@@ -217,8 +217,8 @@ class StripWriter:
             case "sum", Op():
                 self.add_up(instr)
             case "flag", Op(dst=dst):
-                target, args = f.function.locals[dst].type, [f.scalar(arg) for arg in instr.args]
-                f.set_scalar(dst, flagged(self.lanes, instr, f.type(instr.args[0]), target, args))
+                values, target = [f.scalar(arg) for arg in instr.args], f.function.locals[dst].type
+                f.set_scalar(dst, flagged(self.lanes, instr, f.type(instr.args[0]), target, values))
             case "append", Mutate():
                 self.append(instr)
             case role, _:
