@@ -31,7 +31,8 @@ from dandc.loader import load
 
 ELEMENTS = 16_384
 ROUNDS, PER_ROUND = 40, 8
-BAR_C, BAR_NUMBA = 0.9, 1.0
+GCC, CHECKED, NUMBA = "gcc -O3 -march=native", "gcc, checked", "numba"
+BARS = {GCC: "bar: 0.9", CHECKED: "no bar", NUMBA: "bar: 1.0"}
 
 
 @frozen
@@ -209,10 +210,10 @@ def _seconds(call: Call) -> float:
 
 
 def measure() -> list[Row]:
-    """A row for each loop and peer; ratios are speeds, peer's time by ours, so that more is better."""
+    """A row of times for each loop and peer; then the means of speeds, peer's time by ours, where more is better."""
     rows: list[Row] = []
     has_c, has_numba = shutil.which("gcc") is not None, importlib.util.find_spec("numba") is not None
-    ratios: dict[str, list[float]] = {"gcc -O3 -march=native": [], "gcc, checked": [], "numba": []}
+    ratios: dict[str, list[float]] = {peer: [] for peer in BARS}
     for loop in LOOPS:
         times = _times(loop, has_c=has_c, has_numba=has_numba)
         note = f"{DEFAULT_TARGET}: {times[DEFAULT_TARGET]:.3f} ns"
@@ -228,18 +229,17 @@ def _times(loop: Loop, *, has_c: bool, has_numba: bool) -> dict[str, float]:
     with ExitStack() as stack:
         sides = {t: stack.enter_context(ours(loop, t)) for t in ("host", DEFAULT_TARGET)}
         if has_c:
-            sides["gcc -O3 -march=native"] = stack.enter_context(in_c(loop, []))
-            sides["gcc, checked"] = stack.enter_context(in_c(loop, ["-DCHECKED"]))
+            sides[GCC] = stack.enter_context(in_c(loop, []))
+            sides[CHECKED] = stack.enter_context(in_c(loop, ["-DCHECKED"]))
         if has_numba:
-            sides["numba"] = stack.enter_context(in_numba(loop))
+            sides[NUMBA] = stack.enter_context(in_numba(loop))
         return dict(zip(sides, per_element(list(sides.values())), strict=True))
 
 
 def _means(ratios: dict[str, list[float]]) -> list[Row]:
     rows = []
-    for peer, bar in (("gcc -O3 -march=native", BAR_C), ("gcc, checked", BAR_C), ("numba", BAR_NUMBA)):
-        found = ratios[peer]
+    for peer, found in ratios.items():
         mean = math.exp(sum(map(math.log, found)) / len(found)) if found else None
-        note = f"bar: {bar}" if found else f"{peer.split()[0].rstrip(',')} is not installed"
+        note = BARS[peer] if found else f"{peer.split()[0].rstrip(',')} is not installed"
         rows.append(Row(f"speed, geometric mean, vs {peer}", mean, None if mean is None else 1.0, "x", note))
     return rows
