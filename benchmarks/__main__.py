@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.rows import Row, as_json, as_table
 
-NAMES = ("sandbox", "frontend", "fanout")
+NAMES = ("sandbox", "frontend", "kernels", "fanout")
 
 
 def main() -> int:

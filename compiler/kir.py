@@ -224,13 +224,17 @@ class Loop(Instr):
 
 @frozen(slots=True)
 class For(Instr):
-    """For the i64 local `index` from `lo` while below `hi` (both read once). `index` is not changed by the body."""
+    """For the i64 local `index` from `lo` while below `hi` (both read once). `index` is not changed by the body.
+
+    `sticky`: its checks may be made a strip of iterations at a time (`passes/sticky.py`); it means the same.
+    """
 
     index: int
     lo: Operand
     hi: Operand
     body: "Body"
     release: bool = False
+    sticky: bool = False
 
 
 @frozen(slots=True)

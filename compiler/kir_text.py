@@ -239,8 +239,9 @@ def _structured_text(instr: Instr) -> str:
             return f"switch {_operand(subject)}"
         case Loop(release=release):
             return "loop release" if release else "loop"
-        case For(index=index, lo=lo, hi=hi, release=release):
-            return f"for %{index} = {_operand(lo)} to {_operand(hi)}" + (" release" if release else "")
+        case For(index=index, lo=lo, hi=hi, release=release, sticky=sticky):
+            marks = (" release" if release else "") + (" sticky" if sticky else "")
+            return f"for %{index} = {_operand(lo)} to {_operand(hi)}{marks}"
         case Break():
             return "break"
         case Continue():
@@ -656,8 +657,9 @@ class _Parser:
         self.expect(" to ")
         hi = self.operand()
         release = self.accept(" release")
+        sticky = self.accept(" sticky")
         self.expect(" {")
-        return For(site, index, lo, hi, self.body(), release)
+        return For(site, index, lo, hi, self.body(), release, sticky)
 
     def switch(self, site: Span) -> Switch:
         self.expect(" ")

@@ -1,7 +1,8 @@
 """The way into an image: reads the control page, runs its instances one by one, and records how each ended.
 
 Every instance starts with an empty heap. One that does not finish leaves its notes and its message, but no items: its
-entries are squeezed out of the table again (`squeeze`). See `docs/image.md` for all offsets.
+entries are squeezed out of the table again (`squeeze`). One that ends *late* (status 4: a strip of a loop may have trapped, and
+cannot be run again by itself, see `strips.py`) is forgotten whole, notes too, and runs once more with `@exact` set. See `docs/image.md` for all offsets.
 """
 
 from dandc.compiler.codegen.builder import Builder
@@ -117,7 +118,19 @@ entry:
   call void @reset(i64 %i)
   %entries0 = load ptr, ptr @entries
   %pos0 = load ptr, ptr @out_pos
-  %status = call i32 @dnd_enter(i64 %i)
+  %status1 = call i32 @dnd_enter(i64 %i)
+  %late = icmp eq i32 %status1, 4
+  br i1 %late, label %again, label %ended
+again:
+  store ptr %entries0, ptr @entries
+  store ptr %pos0, ptr @out_pos
+  call void @reset(i64 %i)
+  store i32 1, ptr @exact
+  %status2 = call i32 @dnd_enter(i64 %i)
+  store i32 0, ptr @exact
+  br label %ended
+ended:
+  %status = phi i32 [ %status1, %entry ], [ %status2, %again ]
   %extra = call i1 @finish_notes()
   %kept = load i32, ptr @note_count
   %more = zext i1 %extra to i32

@@ -19,6 +19,7 @@ from dandc.compiler.codegen.layout import element, is_header, is_ssa, literal, s
 from dandc.compiler.codegen.managed import Ownership
 from dandc.compiler.codegen.ops import header_op, scalar_op
 from dandc.compiler.codegen.static import static_value
+from dandc.compiler.codegen.strips import StripWriter
 from dandc.compiler.kir import (
     TRAPS,
     Assign,
@@ -56,6 +57,7 @@ from dandc.compiler.kir import (
 )
 from dandc.compiler.kir_walk import operand_type, place_type, step_type, walk
 from dandc.compiler.limits import CALL_DEPTH
+from dandc.compiler.passes.sticky import plan
 from dandc.compiler.types import BOOL, STR, UNIT, Type
 
 
@@ -129,6 +131,7 @@ class FunctionWriter:
         self.open: list[OpenLoop] = []
         self.loops = 0
         self.mark: str | None = None
+        self.strip: StripWriter | None = None  # whose fast part is being written
 
     def text(self) -> str:
         """The whole function."""
@@ -325,6 +328,8 @@ class FunctionWriter:
 
     def simple(self, instr: Instr) -> None:
         """An instruction that control passes through."""
+        if self.strip is not None and self.strip.instr(instr):
+            return
         site = self.site(instr)
         match instr:
             case Assign():
@@ -686,9 +691,18 @@ class FunctionWriter:
         return breaks
 
     def count(self, instr: For) -> bool:
-        head, inside, again, done = (self.b.name(stem) for stem in ("for", "body", "next", "done"))
+        found = plan(self.layout, self.function, instr, self.scopes.loops[self.loops].inner) if instr.sticky else None
+        if found is not None:
+            StripWriter(self, instr, found).write()
+            return True
         hi = self.scalar(instr.hi)
         self.set_scalar(instr.index, self.scalar(instr.lo))
+        self.count_to(instr, hi)
+        return True
+
+    def count_to(self, instr: For, hi: str) -> None:
+        """A counted loop from where its index stands."""
+        head, inside, again, done = (self.b.name(stem) for stem in ("for", "body", "next", "done"))
         self.enter_loop(instr, again, done)
         self.b.jump(head)
         self.b.label(head)
@@ -704,7 +718,6 @@ class FunctionWriter:
         self.b.jump(head)
         self.open.pop()
         self.b.label(done)
-        return True
 
 
 @frozen

@@ -248,10 +248,11 @@ def _int_to_int(b: Builder, source: Type, target: Type, value: str, site: int) -
         b.trap_unless(b.op(f"icmp {sign}ge {ssa(source)} {value}, {low}"), "trap.conversion", site)
     if high < greatest:
         b.trap_unless(b.op(f"icmp {sign}le {ssa(source)} {value}, {high}"), "trap.conversion", site)
-    return _resize(b, source, target, value)
+    return resize(b, source, target, value)
 
 
-def _resize(b: Builder, source: Type, target: Type, value: str) -> str:
+def resize(b: Builder, source: Type, target: Type, value: str) -> str:
+    """An integer in the width of another type: cut off, or extended by the rules of its own."""
     assert isinstance(source, Basic) and isinstance(target, Basic)
     have, want = INT_BITS[source.name], INT_BITS[target.name]
     if have == want:
@@ -271,7 +272,7 @@ def _float_to_int(b: Builder, source: Type, target: Type, value: str, site: int)
 
 
 def _wrap(f: Operands, op: Op, target: Type, site: int) -> str:
-    return _resize(f.b, f.type(op.args[0]), target, f.scalar(op.args[0]))
+    return resize(f.b, f.type(op.args[0]), target, f.scalar(op.args[0]))
 
 
 def _bits(f: Operands, op: Op, target: Type, site: int) -> str:

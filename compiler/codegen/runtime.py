@@ -14,7 +14,7 @@ import re
 # Attributes of every function: nothing unwinds; nothing may be assumed to return or to make progress.
 # Those of #2 run at most once an instance or a note, and are not worth the optimiser's time.
 ATTRIBUTES = """\
-attributes #0 = { nounwind "no-builtins" "probe-stack"="inline-asm" }
+attributes #0 = { nounwind "prefer-vector-width"="512" "no-builtins" "probe-stack"="inline-asm" }
 attributes #1 = { nounwind noinline cold "no-builtins" "probe-stack"="inline-asm" }
 attributes #2 = { nounwind noinline optnone "no-builtins" "probe-stack"="inline-asm" }
 """
@@ -151,6 +151,7 @@ GLOBALS = {
     "free": "@free = internal global [64 x ptr] zeroinitializer",
     "depth": "@depth = internal global i32 0",
     "nest": "@nest = internal global i32 0",
+    "exact": "@exact = internal global i32 0",
     "trap_code": "@trap_code = internal global i32 0",
     "trap_site": "@trap_site = internal global i32 0",
     "fail_ptr": "@fail_ptr = internal global ptr null",
@@ -258,6 +259,12 @@ define internal void @fail(ptr %p, i64 %n, i32 %site) #1 {
   store i64 %n, ptr @fail_len
   store i32 %site, ptr @trap_site
   call void @dnd_unwind(i32 3)
+  unreachable
+}
+""",
+    "late": """
+define internal void @late() #1 {
+  call void @dnd_unwind(i32 4)
   unreachable
 }
 """,
@@ -725,9 +732,9 @@ def intrinsic(name: str) -> str:
         return f"declare void @{name}(ptr, i8, i64, i1)"
     if name.endswith((f".with.overflow.{suffix}",)):
         return f"declare {{ {llvm_type}, i1 }} @{name}({llvm_type}, {llvm_type})"
-    if base == "ctlz":
+    if base in ("ctlz", "abs"):
         return f"declare {llvm_type} @{name}({llvm_type}, i1)"
-    two = base in ("umax", "umin", "smax", "copysign")
+    two = base in ("umax", "umin", "smax", "smin", "copysign")
     return f"declare {llvm_type} @{name}({', '.join([llvm_type] * (2 if two else 1))})"
 
 

@@ -1,16 +1,22 @@
 """The passes over kernel IR, in order: the one place that says which run and when.
 
-`ownership` comes first because it decides what is shared; `regions` looks at the result and must be the last to change loops.
+`ownership` comes first because it decides what is shared; `inline` takes only calls that it left as they were. `regions` looks at
+the result and must be the last to change loops; `sticky` only marks them.
 """
 
 from collections.abc import Callable
 
 from dandc.compiler.kir import Kernel
-from dandc.compiler.passes import ownership, regions
+from dandc.compiler.passes import inline, ownership, regions, sticky
 
 Pass = Callable[[Kernel], Kernel]
 
-PASSES: tuple[tuple[str, Pass], ...] = ((ownership.name, ownership.run), (regions.name, regions.run))
+PASSES: tuple[tuple[str, Pass], ...] = (
+    (ownership.name, ownership.run),
+    (inline.name, inline.run),
+    (regions.name, regions.run),
+    (sticky.name, sticky.run),
+)
 
 
 def run(kernel: Kernel, after: Callable[[str, Kernel], None] | None = None) -> Kernel:
