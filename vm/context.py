@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import anyio
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import Program
@@ -16,6 +16,7 @@ from dandc.vm.limits import RunLimits
 from dandc.vm.placement import Placement
 from dandc.vm.secrets import SecretBox
 from dandc.vm.summary import Summary
+from dandc.vm.watch import Watch
 
 _ITEM_TEXT_LIMIT = 200
 
@@ -35,6 +36,7 @@ class RunContext:
     requests: anyio.CapacityLimiter
     summary: Summary
     costs: dict[str, float]
+    watch: Watch = field(factory=Watch)
 
 
 @frozen(slots=True, eq=False, repr=False)

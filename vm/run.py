@@ -29,6 +29,7 @@ from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.summary import NodeCounts, Note, Summary
 from dandc.vm.tasks import off_loop
+from dandc.vm.watch import Watch
 
 _CLOSE_S = 2.0
 
@@ -61,11 +62,12 @@ async def run(
     limits: RunLimits | None = None,
     placement: Placement | None = None,
     drivers: Mapping[str, Driver] | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Run the composition `graph`. Raises `RunError`.
 
     Inputs and configs of type `secret` are `Secret` or str. `placement` and `drivers` stand in for the sandbox pool of
-    this machine and for the standard drivers; the caller closes them.
+    this machine and for the standard drivers; the caller closes them. `watch` looks on.
     """
     limits = limits or RunLimits()
     prepared = prepare(program, graph, inputs, configs or {})
@@ -77,7 +79,7 @@ async def run(
         _check_endpoints(prepared.endpoints, opened)
         if placement is None and any(called_kernel(node) is not None for g in graphs for node in g.nodes):
             placement = await stack.enter_async_context(open_local(limits))
-        context = _context(program, limits, prepared, opened, placement, summary)
+        context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         try:
             sets = await run_graph(context, chosen, prepared.inputs)
         except NodeFailedError as error:
@@ -92,6 +94,7 @@ def _context(
     drivers: Mapping[str, Driver],
     placement: Placement | None,
     summary: Summary,
+    watch: Watch,
 ) -> RunContext:
     return RunContext(
         program=program,
@@ -105,6 +108,7 @@ def _context(
         requests=anyio.CapacityLimiter(limits.requests),
         summary=summary,
         costs={},
+        watch=watch,
     )
 
 
