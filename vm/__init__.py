@@ -21,6 +21,7 @@ from dandc.vm.prepare import InputItem
 from dandc.vm.run import OutputItem, RunResult, run
 from dandc.vm.secrets import Secret
 from dandc.vm.summary import Note
+from dandc.vm.watch import Event, Progress, Watch
 
 __all__ = [
     "BundleError",
@@ -28,6 +29,7 @@ __all__ = [
     "Driver",
     "DriverFailureError",
     "EndpointAddress",
+    "Event",
     "Fault",
     "InputItem",
     "Limits",
@@ -35,10 +37,12 @@ __all__ = [
     "Note",
     "OutputItem",
     "Placement",
+    "Progress",
     "RunError",
     "RunLimits",
     "RunResult",
     "Secret",
+    "Watch",
     "dumps",
     "loads",
     "open_local",

@@ -36,6 +36,8 @@ async def run_communication(node: CommunicationNode, outcome: Outcome) -> NodeRe
     """The outputs of all instances; raises `NodeFailedError` for a fault that the call's policy does not take."""
     context = outcome.context
     call = _Call(context, node, context.drivers[node.module], outcome)
+    if outcome.feed.ended:
+        context.watch.expect(outcome.name, outcome.feed.count)
     await each_instance(outcome, in_flight(node.policies, context.limits.requests), call.instance)
     return await outcome.result()
 
@@ -76,6 +78,7 @@ class _Call:
                 if attempt > policies.retry or not may_retry(policies, failure):
                     raise _FaultError(failure.code, failure.message, attempt) from None
                 pause = backoff_s(attempt, failure.retry_after)
+            self.context.watch.retried(self.outcome.name)
             await anyio.sleep(pause)
             attempt += 1
 
@@ -83,11 +86,18 @@ class _Call:
         seconds = (self.node.policies.timeout_ms or self.context.limits.request_ms) / 1000
         operation = self.node.operation
         async with self.context.requests:
-            with anyio.move_on_after(seconds) as scope:
+            with (
+                anyio.move_on_after(seconds) as scope,
+                self.context.watch.under_way("request", self.outcome.name, 1) as span,
+            ):
                 try:
                     return await self.driver.call(operation, arguments, self.context.call)
+                except DriverFailureError as failure:
+                    span.error = failure.code
+                    raise
                 except UnknownSecretError as error:
-                    raise DriverFailureError("secret.unknown", str(error)) from None
+                    span.error = "secret.unknown"
+                    raise DriverFailureError(span.error, str(error)) from None
         assert scope.cancelled_caught
         raise DriverFailureError(
             f"{self.node.module}.timeout",

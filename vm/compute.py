@@ -36,6 +36,7 @@ async def run_compute(node: ComputeNode | ReduceNode, outcome: Outcome) -> NodeR
     workers = in_flight(node.policies, context.limits.sandboxes)
     if feed.ended:
         workers = min(feed.count, workers)
+        context.watch.expect(outcome.name, feed.count)
     if workers:
         await together([call.work] * workers)
     return await outcome.result()
@@ -91,7 +92,9 @@ class _Call:
                 return True
 
     async def _run(self, first: int, last: int) -> None:
-        result = await self._place(first, last)
+        with self.context.watch.under_way("sandbox", self.outcome.name, last - first) as span:
+            result = await self._place(first, last)
+            span.error = result.error or ""
         if result.error is not None:
             self._failed_shard(first, last, result)
             return

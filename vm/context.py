@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import anyio
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import Program
@@ -17,6 +17,7 @@ from dandc.vm.packing import Costs
 from dandc.vm.placement import Placement
 from dandc.vm.secrets import SecretBox
 from dandc.vm.summary import Summary
+from dandc.vm.watch import Watch
 
 _ITEM_TEXT_LIMIT = 200
 
@@ -36,6 +37,7 @@ class RunContext:
     requests: anyio.CapacityLimiter
     summary: Summary
     costs: Costs
+    watch: Watch = field(factory=Watch)
 
 
 @frozen(slots=True, eq=False, repr=False)

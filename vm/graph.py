@@ -53,6 +53,14 @@ from dandc.vm.reduce import run_reduce
 from dandc.vm.streams import Streams, streams
 from dandc.vm.tracks import Track
 
+_KINDS: dict[type[FlowNode], str] = {
+    ComputeNode: "compute",
+    CommunicationNode: "communicate",
+    CompositionNode: "compose",
+    ReduceNode: "reduce",
+    LoopNode: "loop",
+    MergeNode: "merge",
+}
 # Runs of a sub-graph in flight: each holds its own intermediate sets.
 _GRAPHS_IN_FLIGHT = 16
 
@@ -122,8 +130,10 @@ class _GraphRun:
     async def _node(self, number: int, scope: anyio.CancelScope) -> None:
         for needed in self.streams.needed[number]:
             await self.done[needed].wait()
+        node = self.graph.nodes[number]
         try:
-            result = await self._run_node(number)
+            with self.context.watch.node(self.path + node.name, _KINDS[type(node)]):
+                result = await self._run_node(number)
         except NodeFailedError as error:
             # The first one counts: what fails while it is being cancelled is a consequence.
             self.failure = self.failure or error

@@ -81,6 +81,7 @@ class Outcome:
         self._take_fault(instance, fault, placed=True)
 
     def _take_fault(self, instance: int, fault: Fault, *, placed: bool) -> None:
+        self.context.watch.failed(self.name)
         if self.node.policies.on_failure == "fail":
             self.context.summary.at(self.name).failed += 1
             raise NodeFailedError(fault)

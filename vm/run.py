@@ -30,6 +30,7 @@ from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.summary import NodeCounts, Note, Summary
 from dandc.vm.tasks import off_loop
+from dandc.vm.watch import Watch
 
 _CLOSE_S = 2.0
 # About what taking in or handing out an item touches beside its value.
@@ -64,12 +65,13 @@ async def run(
     limits: RunLimits | None = None,
     placement: Placement | None = None,
     drivers: Mapping[str, Driver] | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Run the composition `graph`. Raises `RunError`.
 
     Inputs and configs of type `secret` are `Secret` or str. `placement` and `drivers` stand in for the sandbox pool of
     this machine and for the standard drivers; the caller closes them. A placement of `open_local` may serve
-    several runs at once.
+    several runs at once. `watch` looks on.
     """
     limits = limits or RunLimits()
     count = sum(len(items) for items in inputs.values())
@@ -82,7 +84,7 @@ async def run(
         _check_endpoints(prepared.endpoints, opened)
         if placement is None and any(called_kernel(node) is not None for g in graphs for node in g.nodes):
             placement = await stack.enter_async_context(open_local(limits))
-        context = _context(program, limits, prepared, opened, placement, summary)
+        context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         sets = list(prepared.inputs)
         del prepared  # so that the machine can forget a set after its last reader
         try:
@@ -100,6 +102,7 @@ def _context(
     drivers: Mapping[str, Driver],
     placement: Placement | None,
     summary: Summary,
+    watch: Watch,
 ) -> RunContext:
     return RunContext(
         program=program,
@@ -113,6 +116,7 @@ def _context(
         requests=anyio.CapacityLimiter(limits.requests),
         summary=summary,
         costs=Costs(),
+        watch=watch,
     )
 
 

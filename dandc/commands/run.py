@@ -4,19 +4,21 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dandc.api import choose_composition, input_mistake
 from dandc.cache import Cache, default_folder
 from dandc.commands.output import Reporter, UseError, say
+from dandc.commands.progress import chosen, shown
 from dandc.commands.results import as_json, output_folder, show, write_folder
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Options, compile_file
-from dandc.files import read_file
+from dandc.files import read_file, write_atomically
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
-from dandc.vm import InputItem, RunError, RunLimits, RunResult, Secret
+from dandc.vm import InputItem, RunError, RunLimits, RunResult, Secret, Watch
 from dandc.vm.jsonvalues import items_from_json, parse_json
 from dandc.vm.values import ValueMismatchError
 from dandc.waiting import wait_for
@@ -38,6 +40,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="write the outputs into this folder, a file an item")
     parser.add_argument("--json", action="store_true", help="print outputs and counts as one JSON object")
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "plain", "off"), default="auto",
+        help="show how far the run is on the standard error: by default a live view if that is a terminal",
+    )  # fmt: skip
+    parser.add_argument("--trace", metavar="FILE", help="write what took how long, in Chrome's trace format")
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
     parser.add_argument("-O", type=int, choices=(0, 2), default=2, dest="opt", help="optimisation of native code")
 
@@ -48,8 +55,9 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         _split(option, "input")
     for option in options.config:
         _split(option, "config")
-    if options.out == "":
-        raise UseError(Diagnostic("U0906", "the name of the output folder is empty", None))
+    if options.out == "" or options.trace == "":
+        what = "output folder" if options.out == "" else "trace file"
+        raise UseError(Diagnostic("U0906", f"the name of the {what} is empty", None))
     folder = None if options.out is None else Path(options.out)
     with output_folder(folder):
         return _compile_and_run(options, reporter, folder)
@@ -64,7 +72,17 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     graph = choose_composition(program, options.composition)
     inputs = _inputs(program, graph, [_split(option, "input") for option in options.input], options.inputs)
     configs = _configs(program, [_split(option, "config") for option in options.config])
-    result = _run(program, graph, inputs, configs)
+    watch = Watch(trace=options.trace is not None)
+    try:
+        result = _run(program, graph, inputs, configs, watch, chosen(options.progress))
+    except RunError:
+        # Looking at the trace is how one finds out why; but why it failed is more than that it cannot be written.
+        if options.trace is not None:
+            with suppress(DiagnosticError):
+                _write_trace(Path(options.trace), watch)
+        raise
+    if options.trace is not None:
+        _write_trace(Path(options.trace), watch)
     if folder is not None:
         write_folder(folder, program, graph, result)
     if options.json:
@@ -75,12 +93,31 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
 
 
 def _run(
-    program: Program, graph: Graph, inputs: Mapping[str, Sequence[InputItem]], configs: Mapping[str, object]
+    program: Program,
+    graph: Graph,
+    inputs: Mapping[str, Sequence[InputItem]],
+    configs: Mapping[str, object],
+    watch: Watch,
+    progress: str,
 ) -> RunResult:
 
     from dandc.vm import run
 
-    return wait_for(lambda: run(program, graph.name, inputs, configs=configs, limits=RunLimits()))
+    async def main() -> RunResult:
+        async with shown(watch, progress):
+            return await run(program, graph.name, inputs, configs=configs, limits=RunLimits(), watch=watch)
+
+    return wait_for(main)
+
+
+def _write_trace(path: Path, watch: Watch) -> None:
+    from dandc.trace import trace_json
+
+    try:
+        write_atomically(path, trace_json(watch).encode())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DiagnosticError(Diagnostic("U0906", f"cannot write `{path}`: {reason}", None)) from None
 
 
 def _split(option: str, what: str) -> tuple[str, str]:

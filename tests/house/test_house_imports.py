@@ -29,6 +29,7 @@ THIRD_PARTY = {
     "llvmlite": {"compiler/codegen", "isolation/build.py"},
     "httpx": {"stdlib/http.py"},
     "prompt_toolkit": {"dandc/repl/terminal.py"},
+    "rich": {"dandc/commands/progress.py"},
     "anyio": {"vm", "isolation", "stdlib", "dandc"},
 }
 # What a program that was compiled needs of the compiler: its data types.
