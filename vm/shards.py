@@ -253,7 +253,8 @@ def plan_each(params: Sequence[ItemSet], number: int) -> Plan:
 def refilled(plan: Plan, number: int, items: ItemSet) -> Plan:
     """The plan of the same call with parameter `number` under `each` over other items."""
     params = [items if i == number else whole for i, whole in enumerate(plan.params)]
-    return evolve(plan_each(params, number), key_params=plan.key_params, key_value=plan.key_value)
+    made = plan_each(params, number)
+    return evolve(made, key_params=plan.key_params, key_value=plan.key_value) if plan.key_params else made
 
 
 def plan_whole(params: Sequence[ItemSet]) -> Plan:

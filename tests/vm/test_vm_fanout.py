@@ -18,7 +18,8 @@ from dandc.isolation import Limits
 from dandc.vm import InputItem, RunError, RunLimits, run
 from dandc.vm.feed import Growing
 from dandc.vm.inputs import build_block
-from dandc.vm.items import ItemSet
+from dandc.vm.items import EMPTY, ItemSet
+from dandc.vm.shards import plan_each
 from dandc.vm.tracks import Batch, Track
 from tests.vm.conftest import read_block
 
@@ -298,7 +299,7 @@ def test_values_are_forgotten_when_every_consumer_has_done_with_them() -> None:
     """A track that nobody needs whole keeps no values; one that somebody needs keeps all, in the final order."""
     for kept in (False, True):
         track = Track(keyed=False, kept=kept, readers=2)
-        plan = (ItemSet((), (), ()),)
+        plan = plan_each([EMPTY], 0)
         consumers = [Growing(track, 0, plan), Growing(track, 0, plan)]
         for first in (4, 0):
             values = [b"%d" % i for i in range(first, first + 4)]
