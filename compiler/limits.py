@@ -23,6 +23,8 @@ PROGRAM_STEPS = 20_000_000
 
 # Bytes of the value of one constant, and arrays inside arrays in it.
 CONSTANT_BYTES = 1 << 20
+# Characters and parts of a constant that is only written down and put together: as many as one source can hold.
+CONSTANT_PARTS = 4 << 20
 
 
 def dropped_note(dropped: int) -> str:

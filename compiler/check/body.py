@@ -185,6 +185,8 @@ class Body:
 
     def finish(self) -> dict[int, Type]:
         """Settle everything that waited: defaults of literals, their ranges, bounds, open types."""
+        if self.outgrown:
+            self.unifier.cut()
         for t, _, _ in self._literals:
             variable = self.unifier.shallow(t)
             if isinstance(variable, InferVar):

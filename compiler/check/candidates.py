@@ -7,15 +7,24 @@ from dandc.compiler.check.infer import parts
 from dandc.compiler.check.symbols import PRELUDE, FnDecl, Symbol
 from dandc.compiler.types import ERROR, Fn, InferVar, Type, TypeVar, is_float, is_int
 
+# Mistakes of one body that get a proposal, and sets of a composition that are looked at for one: a text with thousands of
+# unknown names shall not be compared with thousands of others for each.
+MAX_PROPOSALS, MAX_PROPOSED = 50, 300
 _VALUES = frozenset(("const", "config", "endpoint", "variant"))
 _CALLABLE = frozenset(("fn", "type", "variant"))
 
 
 def values(body: Body, want: Want | None) -> list[str]:
     """Names of values of the wanted type."""
+    if _crowded(body):
+        return []
     wanted = body.known(want.type) if want else None
     found = [name for scope in body.scopes for name, local in scope.items() if fits(wanted, body.known(local.type))]
     return found + [name for name, symbol in _symbols(body) if _is_value(body, symbol, wanted)]
+
+
+def _crowded(body: Body) -> bool:
+    return len(body.world.sink.diagnostics) - body.errors_before > MAX_PROPOSALS
 
 
 def _is_value(body: Body, symbol: Symbol, wanted: Type | None) -> bool:
@@ -35,6 +44,8 @@ def _declared(body: Body, symbol: Symbol) -> Type:
 
 def functions(body: Body, want: Want | None) -> list[str]:
     """Names of what can be called and gives the wanted type."""
+    if _crowded(body):
+        return []
     wanted = body.known(want.type) if want else None
     found = [name for scope in body.scopes for name, local in scope.items() if isinstance(body.known(local.type), Fn)]
     for name, symbol in _symbols(body):

@@ -13,8 +13,24 @@ from dandc.compiler.check.infer import map_type
 from dandc.compiler.encoding import Variant
 from dandc.compiler.floats import nearest_float
 from dandc.compiler.kir import StaticValue
+from dandc.compiler.limits import CONSTANT_BYTES, CONSTANT_PARTS
 from dandc.compiler.typed import TArray, TBinary, TCall, TExpr, TFString, TLit, TMake, TUnary, TVariant
 from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int
+
+
+def size(value: StaticValue, known: dict[int, tuple[StaticValue, int]]) -> int:
+    """Characters and parts of a value, counted no further than `CONSTANT_PARTS`; `known` has those of its parts."""
+    found, waiting = 0, [value]
+    while waiting and found <= CONSTANT_PARTS:
+        part = waiting.pop()
+        measured = known.get(id(part))
+        found += measured[1] if measured else len(part) if isinstance(part, str | bytes) else 1
+        if not measured and isinstance(part, tuple):
+            waiting.extend(part)
+        elif not measured and isinstance(part, Variant):
+            waiting.extend(part.fields)
+    known[id(value)] = (value, found)
+    return found
 
 
 def settle(t: Type, solutions: Mapping[int, Type]) -> Type:
@@ -77,7 +93,9 @@ class Reader:
             low, high = int_range(t)
             result: int = FOLDED[op](a, b)
             return result if low <= result <= high else None
-        return a + b if op == "+" and isinstance(a, str) and isinstance(b, str) else None
+        if not (op == "+" and isinstance(a, str) and isinstance(b, str)) or len(a) + len(b) > CONSTANT_BYTES:
+            return None
+        return a + b
 
 
 FOLDED: Mapping[str, Callable[[Any, Any], Any]] = {"+": add, "-": sub, "*": mul}

@@ -11,12 +11,12 @@ from attrs import frozen
 
 from dandc.compiler.check.captures import reads, walk
 from dandc.compiler.check.circles import circles, circular, producers_first
-from dandc.compiler.check.constants import Reader
+from dandc.compiler.check.constants import Reader, size
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import Damage, World
 from dandc.compiler.check.types import check_type_args
 from dandc.compiler.kir import TRAPS, StaticValue
-from dandc.compiler.limits import CONSTANT_BYTES, CONSTANT_STEPS, PROGRAM_STEPS
+from dandc.compiler.limits import CONSTANT_BYTES, CONSTANT_PARTS, CONSTANT_STEPS, PROGRAM_STEPS
 from dandc.compiler.typed import TCall, TConfig, TEndpoint, TExpr, TFn, TReturn
 from dandc.compiler.types import UNIT, Type
 from dandc.lang import tree
@@ -127,6 +127,9 @@ def _value(world: World, typed: TFn, what: str, users: list[str]) -> Evaluated |
     if typed.result == UNIT:
         return Evaluated(None)
     value = Reader(world.values, typed.solutions).value(expr)
+    if value is not None and size(value, world.sizes) > CONSTANT_PARTS:
+        label = f"more than {CONSTANT_PARTS:_} characters and parts"
+        return simple("T0351", f"the value of {what} is too large", expr.span, label, notes=_needed_by(users))
     if value is not None:
         return Evaluated(value)
     if not world.may_compute:
@@ -166,7 +169,7 @@ def _computed(world: World, typed: TFn, what: str, users: list[str]) -> Evaluate
     steps = min(CONSTANT_STEPS, PROGRAM_STEPS - world.steps)
     result: Evaluation = evaluate(lower_constant(world, typed), steps)
     world.steps += result.steps
-    notes = (f"needed by {', '.join(f'`{u}`' for u in users)}",) if users else ()
+    notes = _needed_by(users)
     expression = typed.body[0].span if typed.body else typed.span
     match result.trap:
         case "":
@@ -189,6 +192,10 @@ def _computed(world: World, typed: TFn, what: str, users: list[str]) -> Evaluate
         places = [*places[:3], places[-1]]
     first, *labels = [Label(p, "traps here" if p == last else "called here") for p in places]
     return simple("T0350", f"{what} cannot be computed: {meaning}", first.span, first.text, *labels, notes=notes)
+
+
+def _needed_by(users: list[str]) -> tuple[str, ...]:
+    return (f"needed by {', '.join(f'`{u}`' for u in users)}",) if users else ()
 
 
 def _is_trusted(world: World, span: Span) -> bool:

@@ -4,10 +4,13 @@ A statement is checked when somebody needs what it makes, so statements may stan
 order in which producers precede consumers.
 """
 
+from itertools import islice
+
 from attrs import Factory, define, evolve, field, fields_dict, frozen
 
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
+from dandc.compiler.check.candidates import MAX_PROPOSED
 from dandc.compiler.check.captures import Captures
 from dandc.compiler.check.circles import circles, circular, producers_first
 from dandc.compiler.check.constants import settle
@@ -238,7 +241,7 @@ def _reference(flow: _Flow, name: tree.Name, root: str) -> Value:
         return BROKEN
     if symbol is not None and symbol.kind in ("const", "variant"):
         return _constant(flow, tree.NameExpr(name.span, name), None)
-    known = [*flow.values, *flow.makers]
+    known = list(islice([*flow.values, *flow.makers], MAX_PROPOSED))
     flow.report(report.unknown_name(name.text, name.span, known, "set"))
     return BROKEN
 

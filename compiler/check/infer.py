@@ -112,6 +112,15 @@ class Unifier:
         """Whether `t` has more than `most` parts, counted no further than that."""
         return sum(1 for _ in islice(self._walk(t), most + 1)) > most
 
+    def cut(self) -> None:
+        """Forget solutions that are too large.
+
+        What is expected goes inwards before what is found comes back and is refused, so a variable may stand for a
+        type that nobody could look at as a whole.
+        """
+        large = [key for key, t in self.solutions.items() if self.exceeds(t, MAX_PARTS)]
+        self.solutions.update(dict.fromkeys(large, ERROR))
+
     def _walk(self, t: Type) -> Iterator[Type]:
         """`t` and all its parts, as far as they are known."""
         waiting = [t]

@@ -200,6 +200,8 @@ class World:
     variants: dict[Type, tuple[tuple[str, tuple[Type, ...]], ...]] = Factory(dict)
     # The values of constants, the helpers that computing them ran, and the steps that it took (`check/evaluate.py`).
     values: dict[str, StaticValue] = Factory(dict)
+    # How large the values of constants are, by identity; each with its value, so that it stays the one.
+    sizes: dict[int, tuple[StaticValue, int]] = Factory(dict)
     evaluated: set[str] = Factory(set)
     steps: int = 0
     # Off while one item is checked again, for bodies of others may hold mistakes; then it is said that one was wanted.

@@ -1,5 +1,7 @@
 """Sources that are deep, long or circular get a diagnostic or pass; they never raise, and never take long."""
 
+import tracemalloc
+
 import pytest
 from programs import program
 
@@ -76,6 +78,11 @@ def test_long(text: str) -> None:
         found.kernel(name.removeprefix("main."))
 
 
+def _pairs(line: str) -> str:
+    """Sixty lines, each of which makes two of what the one before it made."""
+    return "".join(line.format(i=i, j=i + 1) for i in range(60))
+
+
 ENDLESS = {
     "records": ("T0314", _chain("record R{i} {{ a: R{j} }} ", "record R{i} {{ a: R0 }} ")),
     "types through two records": (
@@ -93,6 +100,16 @@ ENDLESS = {
                          + _chain("a{i} = id(a{j}); ", "a{i} = id(a0); ") + "}"),
     "compositions in a circle": ("C0415", _chain("composition c{i}(x: i64) => (y: i64) {{ y = c{j}(x); }} ",
                                                  "composition c{i}(x: i64) => (y: i64) {{ y = c0(x); }} ")),
+    "tuples that double": ("T0337", "fn f() -> i64 { let a0 = 1; " + _pairs("let a{j} = (a{i}, a{i}); ") + "return 1; }"),
+    "generics that double": ("T0337", "fn g[T](x: T) -> (T, T) = (x, x); fn f() -> i64 { let a0 = 1; "
+                             + _pairs("let a{j} = g(a{i}); ") + "return 1; }"),
+    "one expression that doubles": ("T0337", "fn g[T](x: T) -> (T, T) = (x, x); fn f() -> i64 { let a = "
+                                    + nested("g(", "1", ")", 90) + "; return 1; }"),
+    "text that doubles": ("T0351", 'const A0: str = "x"; ' + _pairs("const A{j}: str = A{i} + A{i}; ")
+                          + "composition main() => (y: str) { y = A60; }"),
+    "arrays that double": ("T0351", "const A0: array[i64] = [1]; " + "".join(
+        f"const A{i + 1}: {nested('array[', 'i64', ']', i + 2)} = [{', '.join([f'A{i}'] * 9)}]; " for i in range(20))
+                           + f"composition main() => (y: {nested('array[', 'i64', ']', 21)}) {{ y = A20; }}"),
     "constants in a circle": ("T0338", _chain("const A{i}: i64 = A{j}; ", "const A{i}: i64 = A0; ")),
 }  # fmt: skip
 
@@ -102,6 +119,30 @@ ENDLESS = {
 def test_endless(code: str, text: str) -> None:
     """What would never end is said once."""
     assert [code] == program(text).codes
+
+
+@pytest.mark.timeout(20)
+def test_thousands_of_unknown_names_are_not_compared_with_thousands() -> None:
+    """Only the first of them get a proposal."""
+    lines = "".join(f"let variable_number_{i} = variable_nmuber_{i + 1}; " for i in range(1500))
+    found = program(f"fn f() -> i64 {{ {lines} return 1; }}")
+
+    assert ["N0201"] * 1500 == found.codes
+    assert found.diagnostics[20].fixes
+    assert not found.diagnostics[-1].fixes
+
+
+def test_a_long_string_costs_no_memory_for_its_characters() -> None:
+    """The lexer goes over a text of a million characters in about its size."""
+    tracemalloc.start()
+    try:
+        found = program(f'fn f() -> str = "{"x" * 1_000_000}";')
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [] == found.codes
+    assert peak < 60_000_000
 
 
 def test_mutual_recursion_of_generics_with_one_type_ends() -> None:
