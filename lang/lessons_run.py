@@ -133,6 +133,10 @@ endpoint service = http("ftp://127.0.0.1");
 ==
 import http;
 endpoint service = http("http://127.0.0.1:8600/api");
+== R0742
+$ dandc build program.dnd --cpu x86-64-v4           # and run where there is no AVX-512
+==
+$ dandc build program.dnd --cpu x86-64-v2
 == R0750
 fn twice(n: i64) -> i64 = n + n + n;
 test "twice" {
