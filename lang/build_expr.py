@@ -94,8 +94,15 @@ def _chain(context: Context, children: list[Child]) -> t.Expr:
 
 def _lambda(context: Context, children: list[Child]) -> t.Expr:
     body = expr(context, children[-1])
-    params = tuple([name(context, token) for token in children[1:-1]])
+    params = tuple([_lambda_param(context, child) for child in children[1:-1]])
     return t.LambdaExpr(context.upto(children[0], body), params, body)
+
+
+def _lambda_param(context: Context, child: Child) -> t.Pattern:
+    if not is_token(child):
+        return pattern(context, child)
+    word = name(context, child)
+    return t.WildcardPattern(word.span) if word.text == "_" else t.NamePattern(word.span, word)
 
 
 # Postfix.

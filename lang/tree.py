@@ -196,9 +196,9 @@ class BinaryExpr(Expr):
 
 @frozen(slots=True)
 class LambdaExpr(Expr):
-    """`|a, b| body`."""
+    """`|a, (b, _)| body`: each parameter is a name, `_` or a tuple of patterns."""
 
-    params: tuple[Name, ...]
+    params: tuple["Pattern", ...]
     body: Expr
 
 
