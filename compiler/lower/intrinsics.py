@@ -8,7 +8,7 @@ from dandc.compiler.check.calls import place_root
 from dandc.compiler.kir import Lit, Operand
 from dandc.compiler.lower import derive, derive_json
 from dandc.compiler.typed import TCall
-from dandc.compiler.types import I64, U64, UNIT, Type, is_float
+from dandc.compiler.types import I64, U64, UNIT, Type, int_range, is_float, is_int, is_signed
 
 if TYPE_CHECKING:
     from dandc.compiler.lower.functions import Lowering
@@ -103,6 +103,21 @@ def _sum(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     return low.b.call(instance(low.context, f"prelude.{name}", args, ()), t, values)
 
 
+def _parse(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    """Floats, signed and unsigned integers are parsed by functions of the prelude, which take the type's range."""
+    from dandc.compiler.lower.functions import instance
+
+    t = type_args[0]
+    text = low.read(e.args[0])
+    low.b.site = e.span
+    args: tuple[Type, ...] = (t,) if is_int(t) else ()
+    name, bounds = f"parse_{t}", int_range(t) if is_int(t) else ()
+    if is_int(t):
+        name, bounds = ("parse_signed", bounds) if is_signed(t) else ("parse_unsigned", bounds[1:])
+    limits = tuple(Lit(I64 if is_signed(t) else U64, bound) for bound in bounds)
+    return low.b.call(instance(low.context, f"prelude.{name}", args, ()), low.type(e.type), text, *limits)
+
+
 INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.array.len": _op("len"),
     "prelude.array.append": _change("append", keeps=True),
@@ -113,6 +128,7 @@ INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.filled": _op("array_filled"),
     "prelude.str.len": _op("len"),
     "prelude.str.append": _change("extend", keeps=False),
+    "prelude.str.parse": _parse,
     "prelude.str.to_bytes": _view("to_bytes"),
     "prelude.bytes.len": _op("len"),
     "prelude.bytes.append": _change("append", keeps=False),
