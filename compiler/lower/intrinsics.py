@@ -111,9 +111,10 @@ def _parse(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     text = low.read(e.args[0])
     low.b.site = e.span
     args: tuple[Type, ...] = (t,) if is_int(t) else ()
-    name, bounds = f"parse_{t}", int_range(t) if is_int(t) else ()
+    name = f"parse_{t}"
+    bounds: tuple[int, ...] = ()
     if is_int(t):
-        name, bounds = ("parse_signed", bounds) if is_signed(t) else ("parse_unsigned", bounds[1:])
+        name, bounds = ("parse_signed", int_range(t)) if is_signed(t) else ("parse_unsigned", int_range(t)[1:])
     limits = tuple(Lit(I64 if is_signed(t) else U64, bound) for bound in bounds)
     return low.b.call(instance(low.context, f"prelude.{name}", args, ()), low.type(e.type), text, *limits)
 
