@@ -1,6 +1,7 @@
 """First pass: collects the declarations of all modules and resolves the types of their headers."""
 
 import re
+from collections.abc import Sequence
 
 from attrs import evolve
 
@@ -151,15 +152,51 @@ def _fill_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem
     params = {p.name: p for p in decl.params}
     if isinstance(item, tree.RecordItem):
         decl.fields = tuple(
-            FieldInfo(f.name.text, resolve_type(world, scope, f.type, params), f.span) for f in item.fields
+            FieldInfo(f.name.text, resolve_type(world, scope, f.type, params), f.name.span.to(f.span), text)
+            for f, text in zip(item.fields, _encoded_names(world, item.fields), strict=True)
         )
         _report_duplicates(world, [f.name for f in item.fields], "field")
     else:
         decl.variants = tuple(
-            VariantInfo(v.name.text, tuple(resolve_type(world, scope, t, params) for t in v.payload), v.span)
-            for v in item.variants
+            VariantInfo(
+                v.name.text,
+                tuple(resolve_type(world, scope, t, params) for t in v.payload),
+                v.name.span.to(v.span),
+                text,
+            )
+            for v, text in zip(item.variants, _encoded_names(world, item.variants), strict=True)
         )
         _report_duplicates(world, [v.name for v in item.variants], "variant")
+
+
+def _encoded_names(world: World, members: Sequence[tree.FieldDecl | tree.VariantDecl]) -> list[str]:
+    """What the members are called in encodings; two of one name and annotations that do not exist are reported."""
+    seen: dict[str, tuple[tree.Name, Span]] = {}
+    found = []
+    for member in members:
+        given = _annotation(world, member)
+        text, span = (member.name.text, member.name.span) if given is None else (given.value, given.span)
+        first, at = seen.setdefault(text, (member.name, span))
+        if first.text != member.name.text:
+            world.sink.add(report.duplicate(text, span, at, "name in encodings", "given"))
+        found.append(text)
+    return found
+
+
+def _annotation(world: World, member: tree.FieldDecl | tree.VariantDecl) -> tree.StrLit | None:
+    """The text of `@name("...")`, if it is there."""
+    found: tree.Annotation | None = None
+    for annotation in member.annotations:
+        if annotation.name.text != "name":
+            unknown = report.unknown_name(annotation.name.text, annotation.name.span, ("name",), "annotation")
+            note = '`@name("...")` says what JSON and CSV call a field or variant'
+            world.sink.add(evolve(unknown, notes=(note,)))
+        elif found is not None:
+            span, first = annotation.name.span, found.name.span
+            world.sink.add(report.duplicate("name", span, first, "annotation", "given"))
+        else:
+            found = annotation
+    return found.value if found is not None else None
 
 
 def _report_duplicates(world: World, names: list[tree.Name], what: str) -> None:

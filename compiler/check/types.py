@@ -404,8 +404,16 @@ def define_type(world: World, t: Type, table: dict[str, TypeDef]) -> None:
             waiting.extend(parts(part))
         elif str(part) not in table:
             fields = record_fields(world, part)
-            table[str(part)] = EnumDef(variants_of(world, part) or ()) if fields is None else RecordDef(fields)
+            encoded = _encoded(world.types[part.name])
+            rows = variants_of(world, part) or ()
+            table[str(part)] = EnumDef(rows, encoded) if fields is None else RecordDef(fields, encoded)
             waiting.extend((*contents(world, part), *part.args))
+
+
+def _encoded(decl: TypeDecl) -> tuple[str, ...]:
+    """What fields or variants are called in encodings, nothing if all have their own names."""
+    members = decl.fields or decl.variants or ()
+    return tuple(m.encoded for m in members) if any(m.encoded != m.name for m in members) else ()
 
 
 def check_finite(world: World, scope: Scope) -> None:
