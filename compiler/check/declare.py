@@ -24,6 +24,7 @@ from dandc.compiler.check.symbols import (
 )
 from dandc.compiler.check.types import (
     BOUNDS,
+    ROWS,
     check_finite,
     head_of,
     resolve_port,
@@ -125,14 +126,15 @@ def _is_method(item: tree.FnItem) -> bool:
     return bool(item.params) and item.params[0].name.text == "self"
 
 
-def _type_params(world: World, owner: str, params: tuple[tree.TypeParam, ...]) -> tuple[TypeVar, ...]:
+def _type_params(world: World, scope: Scope, owner: str, params: tuple[tree.TypeParam, ...]) -> tuple[TypeVar, ...]:
     _report_duplicates(world, [p.name for p in params], "type parameter")
-    return tuple(TypeVar(owner, p.name.text, _bounds(world, p)) for p in params)
+    return tuple(TypeVar(owner, p.name.text, _bounds(world, scope, p)) for p in params)
 
 
-def _bounds(world: World, param: tree.TypeParam) -> tuple[str, ...]:
+def _bounds(world: World, scope: Scope, param: tree.TypeParam) -> tuple[str, ...]:
     """The bounds of a type parameter; all there are if one of them was not understood."""
-    unknown = [b for b in param.bounds if b.text not in BOUNDS]
+    known = (*BOUNDS, ROWS) if scope.module.trusted else BOUNDS
+    unknown = [b for b in param.bounds if b.text not in known]
     for bound in unknown:
         world.sink.add(report.unknown_name(bound.text, bound.span, BOUNDS, "bound"))
     return BOUNDS if unknown else tuple(b.text for b in param.bounds)
@@ -141,7 +143,7 @@ def _bounds(world: World, param: tree.TypeParam) -> tuple[str, ...]:
 def _declare_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem) -> None:
     name = scope.qualified(item.name.text)
     if name not in world.types:
-        params = _type_params(world, name, item.type_params)
+        params = _type_params(world, scope, name, item.type_params)
         world.types[name] = TypeDecl(name, params, item.name.span, scope)
 
 
@@ -260,7 +262,7 @@ def _declare_fn(world: World, scope: Scope, item: tree.FnItem) -> None:
         world.sink.add(
             report.simple("N0206", "intrinsic functions are part of the standard library", item.name.span, "no body")
         )
-    type_params = _type_params(world, owner, item.type_params)
+    type_params = _type_params(world, scope, owner, item.type_params)
     scope_params = {p.name: p for p in type_params}
     params = tuple(_param(world, scope, p, scope_params) for p in item.params)
     _report_duplicates(world, [p.name for p in item.params], "parameter")

@@ -62,7 +62,7 @@ from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
 # What an unknown name may have been meant to be.
-STANDARD = ("html", "http", "json", "storage")
+STANDARD = ("csv", "html", "http", "json", "math", "storage")
 
 
 def check_expr(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:

@@ -6,7 +6,6 @@ numbers, escapes) are written in `stdlib/json.dnd`.
 """
 
 import json
-from typing import TYPE_CHECKING
 
 from dandc.compiler import kir
 from dandc.compiler.kir import FieldStep, IndexStep, Lit, Operand, PayloadStep, Place
@@ -36,9 +35,6 @@ from dandc.compiler.types import (
 )
 from dandc.lang.spans import NOWHERE
 
-if TYPE_CHECKING:
-    from dandc.compiler.lower.functions import Lowering
-
 PARSER = Named("json.Parser")
 ERROR = Named("json.Error")
 U64 = Basic("u64")
@@ -53,12 +49,11 @@ def _helper(context: Context, name: str) -> str:
 # Encoding.
 
 
-def encode(low: "Lowering", value: Operand) -> Operand:
+def encode(context: Context, b: Builder, value: Operand) -> Operand:
     """The JSON text of `value`."""
-    b = low.b
     out = b.local("", STR, mutable=True)
     b.assign(out, Lit(STR, ""))
-    b.call(_encoder(low.context, b.type_of(value)), UNIT, value, Place(out))
+    b.call(_encoder(context, b.type_of(value)), UNIT, value, Place(out))
     return b.load(Place(out), STR, "move")
 
 
@@ -196,9 +191,8 @@ def _encode_variants(context: Context, b: Builder, t: Type, value: Place, out: P
 # Decoding.
 
 
-def decode(low: "Lowering", text: Operand, t: Type, result: Type) -> Operand:
+def decode(context: Context, b: Builder, text: Operand, t: Type, result: Type) -> Operand:
     """`result[t, json.Error]` of the bytes `text`."""
-    b, context = low.b, low.context
     context.concrete(PARSER)
     p = b.local("", PARSER, mutable=True)
     b.assign(p, b.call(_helper(context, "start"), PARSER, text))

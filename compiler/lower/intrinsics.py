@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from dandc.compiler import kir
 from dandc.compiler.check.calls import place_root
 from dandc.compiler.kir import Lit, Operand
-from dandc.compiler.lower import derive, derive_json
+from dandc.compiler.lower import derive, derive_csv, derive_json
 from dandc.compiler.typed import TCall
-from dandc.compiler.types import I64, U64, UNIT, Type, int_range, is_float, is_int, is_signed
+from dandc.compiler.types import I64, U64, UNIT, Type, is_float
 
 if TYPE_CHECKING:
     from dandc.compiler.lower.functions import Lowering
@@ -66,13 +66,13 @@ def _unreachable(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Oper
 def _encode(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     value = low.read(e.args[0])
     low.b.site = e.span
-    return derive_json.encode(low, value)
+    return derive_json.encode(low.context, low.b, value)
 
 
 def _decode(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     text = low.read(e.args[0])
     low.b.site = e.span
-    return derive_json.decode(low, text, type_args[0], low.type(e.type))
+    return derive_json.decode(low.context, low.b, text, type_args[0], low.type(e.type))
 
 
 def _hash(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
@@ -104,19 +104,21 @@ def _sum(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
 
 
 def _parse(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
-    """Floats, signed and unsigned integers are parsed by functions of the prelude, which take the type's range."""
-    from dandc.compiler.lower.functions import instance
-
-    t = type_args[0]
     text = low.read(e.args[0])
     low.b.site = e.span
-    args: tuple[Type, ...] = (t,) if is_int(t) else ()
-    name = f"parse_{t}"
-    bounds: tuple[int, ...] = ()
-    if is_int(t):
-        name, bounds = ("parse_signed", int_range(t)) if is_signed(t) else ("parse_unsigned", int_range(t)[1:])
-    limits = tuple(Lit(I64 if is_signed(t) else U64, bound) for bound in bounds)
-    return low.b.call(instance(low.context, f"prelude.{name}", args, ()), low.type(e.type), text, *limits)
+    return derive.parse_number(low.context, low.b, type_args[0], text)
+
+
+def _encode_csv(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    rows, separator = low.reads_of(e.args)
+    low.b.site = e.span
+    return derive_csv.encode(low.context, low.b, rows, separator)
+
+
+def _decode_csv(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    text, separator = low.reads_of(e.args)
+    low.b.site = e.span
+    return derive_csv.decode(low.context, low.b, text, separator, low.type(e.type))
 
 
 INTRINSICS: dict[str, Callable[..., Operand]] = {
@@ -149,6 +151,8 @@ INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.hash": _hash,
     "prelude.field_names": _field_names,
     "prelude.*.field_texts": _field_texts,
+    "csv.encode": _encode_csv,
+    "csv.decode": _decode_csv,
     "json.encode": _encode,
     "json.decode": _decode,
 }

@@ -9,7 +9,7 @@ from programs import program
 from dandc.compiler.interp import InstanceResult, run_kernel
 from dandc.compiler.kir import Kernel
 
-IMPORTS = "import html; import json; "
+IMPORTS = "import csv; import html; import json; "
 
 
 @functools.cache
