@@ -25,7 +25,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dandc.compiler.encoding import Variant
-from dandc.compiler.floats import nearest_float
 from dandc.compiler.flow import FlowType
 from dandc.compiler.types import (
     STR,
@@ -133,8 +132,7 @@ def _read_basic(t: Basic, shape: Any, path: str) -> Any:
     if is_float(t):
         if isinstance(shape, str) and shape in _SPECIAL:
             return _SPECIAL[shape]
-        exact = isinstance(shape, _Written) and t == F32
-        return nearest_float(shape.text, t) if exact else _number(shape, path)
+        return _read_f32(shape) if isinstance(shape, _Written) and t == F32 else _number(shape, path)
     if t.name == "bool":
         return _expect(bool, "true or false", shape, path)
     if t.name == "unit":
@@ -148,6 +146,12 @@ def _read_basic(t: Basic, shape: Any, path: str) -> Any:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise ValueMismatchError(path, "the string is not base64") from None
+
+
+def _read_f32(shape: _Written) -> float:
+    from dandc.compiler.floats import nearest_float  # takes fractions with it, which few runs need
+
+    return nearest_float(shape.text, F32)
 
 
 def _number(shape: Any, path: str) -> int | float:
