@@ -277,9 +277,11 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
     if len(expr.items) != 1:
         body.report(report.simple("T0302", "an index is one value", expr.span, f"{len(expr.items)} given"))
         return error(expr.span)
-    if is_map(t):
+    if is_map(t) or isinstance(t, SetRef):
         infer(body, expr.items[0])
-        notes = ("`m.get(key)` gives an option, `m.set(key, value)` changes the map",)
+        notes: tuple[str, ...] = ("`m.get(key)` gives an option, `m.set(key, value)` changes the map",)
+        if isinstance(t, SetRef):
+            notes = ("`xs.values()[i]` is the value of item i; `xs.entries()` gives keys with values",)
         message, label = f"`{body.show(t)}` has no index", f"this is `{body.show(t)}`"
         body.report(report.simple("T0315", message, base.span, label, notes=notes))
         return error(expr.span)
@@ -300,9 +302,7 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
             )
         )
     elif t != ERROR:
-        advice = ("take its values as an array first: `xs.values()[i]`",) if isinstance(t, SetRef) else ()
-        label = f"this is `{body.show(t)}`"
-        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, label, notes=advice))
+        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, f"this is `{body.show(t)}`"))
     return error(expr.span)
 
 

@@ -168,7 +168,7 @@ def _surplus_result(got: Type, span: Span, origin: Label | None) -> Diagnostic:
 def set_as_value(expected: Type, got: SetRef, span: Span, origin: Label | None) -> Diagnostic:
     """An input set where a value is needed."""
     fixes: tuple[Fix, ...] = ()
-    if isinstance(expected, Array) and expected.item == got.item:
+    if isinstance(expected, Array) and (expected.item == got.item or isinstance(expected.item, InferVar)):
         fixes = (Fix("take its values as an array", after(span), ".values()", certain=True),)
     return Diagnostic(
         "T0311",
