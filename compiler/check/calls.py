@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from dandc.compiler.check import candidates, exprs, report
-from dandc.compiler.check.body import Body, LambdaFrame, Want
+from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.infer import substitute
-from dandc.compiler.check.patterns import check_pattern, irrefutable
 from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
 from dandc.compiler.check.types import (
     BASIC,
@@ -21,7 +20,6 @@ from dandc.compiler.check.types import (
 )
 from dandc.compiler.typed import (
     Local,
-    TArm,
     TCall,
     TCallValue,
     TConvert,
@@ -31,8 +29,6 @@ from dandc.compiler.typed import (
     TLambda,
     TLocal,
     TMake,
-    TMatch,
-    TPattern,
     TSetOp,
     TUpdate,
     TVariant,
@@ -635,49 +631,6 @@ def _check_exclusive(body: Body, params: tuple[ParamInfo, ...], args: tuple[TExp
                 message = f"`{captured.name}` is changed by the call that runs this lambda"
                 origin = Label(changed[id(captured)].span, "changed by this call")
                 body.report(report.simple("T0321", message, arg.span, f"reads `{captured.name}`", origin))
-
-
-def check_lambda(body: Body, expr: tree.LambdaExpr, wanted: Fn, want: Want | None) -> TExpr:
-    """A lambda where a function type is wanted."""
-    if len(expr.params) != len(wanted.params):
-        takes, names = _count(len(wanted.params)), len(expr.params)
-        message = f"the lambda is called with {takes}, but names {names}"
-        origin = [want.origin] if want and want.origin else []
-        notes = ("a pair is taken apart by `|(a, b)| ...`; `.entries()` of a set or map gives keys with values",)
-        told = notes if (names, len(wanted.params)) == (2, 1) else ()
-        body.report(report.simple("T0302", message, expr.span, f"names {names}", *origin, notes=told))
-        return exprs.error(expr.span)
-    frame = LambdaFrame()
-    body.lambdas.append(frame)
-    try:
-        with body.nested():
-            pairs = list(zip(expr.params, wanted.params, strict=True))
-            params = tuple(_lambda_param(body, p, t) for p, t in pairs)
-            shapes = {
-                i: _lambda_parts(body, p, t) for i, (p, t) in enumerate(pairs) if isinstance(p, tree.TuplePattern)
-            }
-            inner = exprs.check_expr(body, expr.body, Want(wanted.result, want.origin if want else None))
-    finally:
-        body.lambdas.pop()
-    for i in reversed(shapes):
-        subject = TLocal(params[i].type, params[i].span, params[i])
-        inner = TMatch(inner.type, expr.body.span, subject, (TArm(shapes[i], None, inner),))
-    return TLambda(wanted, expr.span, params, inner, tuple(frame.captures))
-
-
-def _lambda_param(body: Body, param: tree.Pattern, t: Type) -> Local:
-    """The parameter itself; one that is taken apart has no name that could be written."""
-    name = param.name.text if isinstance(param, tree.NamePattern) else "_"
-    local = body.declare(name, t, "param", param.span)
-    if name == "_":
-        body.scopes[-1].pop(name)
-    return local
-
-
-def _lambda_parts(body: Body, param: tree.Pattern, t: Type) -> TPattern:
-    pattern = check_pattern(body, param, t)
-    irrefutable(body, pattern, param)
-    return pattern
 
 
 # Records and variants.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from dandc.compiler.check import calls, candidates, report
+from dandc.compiler.check import calls, candidates, lambdas, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.foreign import METHODS
 from dandc.compiler.check.infer import MAX_PARTS
@@ -495,7 +495,7 @@ def _lambda(body: Body, expr: tree.LambdaExpr, want: Want | None) -> TExpr:
     if not isinstance(wanted, Fn):
         body.report(report.simple("T0310", "a lambda can only be passed to a function", expr.span, "not a value here"))
         return error(expr.span)
-    return calls.check_lambda(body, expr, wanted, want)
+    return lambdas.check_lambda(body, expr, wanted, want)
 
 
 def _anon(body: Body, expr: tree.AnonRecordExpr, want: Want | None) -> TExpr:

@@ -44,22 +44,24 @@ def test_names_of_other_languages_lead_to_methods_that_exist() -> None:
 @pytest.mark.parametrize(
     ("value", "written", "expected"),
     [
-        ("xs", "length", "len"),
-        ("xs", "push", "append"),
-        ("xs", "every", "all"),
-        ("xs", "reduce", "fold"),
-        ("s", "upper", "to_upper"),
-        ("s", "strip", "trim"),
-        ("m", "insert", "set"),
-        ("m", "contains_key", "contains"),
-        ("set_", "size", "len"),
-        ("set_", "fitler", "filter"),
-        ("set_", "items_", "items"),
+        ("xs", "length()", "len"),
+        ("xs", "push(1)", "append"),
+        ("xs", "every(|x| x > 1)", "all"),
+        ("xs", "reduce(0, |a, b| a + b)", "fold"),
+        ("xs", "distinct()", "unique"),
+        ("s", "upper()", "to_upper"),
+        ("s", "strip()", "trim"),
+        ("s", "removeprefix(s)", "strip_prefix"),
+        ("m", "insert(s, 1)", "set"),
+        ("m", "contains_key(s)", "contains"),
+        ("set_", "size()", "len"),
+        ("set_", "fitler(|x| x > 1)", "filter"),
+        ("set_", "items_()", "items"),
     ],
 )
 def test_an_unknown_method_suggests_what_was_meant(value: str, written: str, expected: str) -> None:
     """By the names of other languages first, else the nearest."""
-    text = f"function f(xs: array[i64], s: str, m: map[str, i64], set_: set[i64]) => (y: i64) {{ let a = {value}.{written}(); emit y <- 1; }}"
+    text = f"function f(xs: array[i64], s: str, m: map[str, i64], set_: set[i64]) => (y: i64) {{ let a = {value}.{written}; emit y <- 1; }}"
     (found,) = program(text).diagnostics
 
     assert "N0202" == found.code

@@ -72,7 +72,6 @@ METHODS: list[tuple[str, str, Callable[[list[int]], Any]]] = [
     ("array[i64]", "xs.chunks(2).flatten()", lambda xs: xs),
     ("array[i64]", "xs.dedup()", dedup),
     ("array[i64]", "xs.unique()", lambda xs: list(dict.fromkeys(xs))),
-    ("array[i64]", "range(-1, xs.len())", lambda xs: list(range(-1, len(xs)))),
     ("i64", "clamp(xs.len(), 1, 5)", lambda xs: max(1, min(len(xs), 5))),
 ]  # fmt: skip
 
