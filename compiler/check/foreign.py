@@ -50,6 +50,7 @@ FUNCTIONS = _table(
     ("int Int integer", Foreign("i64")),
     ("float double Float Number", Foreign("f64")),
     ("size length count", Foreign(note="the length is a method: `xs.len()`")),
+    ("range", Foreign(note="a range is written `0..n`: `for i in 0..n { ... }`")),
     ("enumerate", Foreign(note="a `for` gives the index with the value: `for i, x in xs { ... }`; an array has `xs.enumerate()`")),
     ("sorted", Foreign(note="sorting is a method: `xs.sort()`, `xs.sort_by(|x| x.key)`")),
     ("set Set HashSet", Foreign(note="a map holds each key once: `map[K, bool]`")),
