@@ -5,12 +5,14 @@ Rounding a text to f64 and that to f32 is wrong where the f64 happens to lie hal
 
 import math
 import struct
+from decimal import Decimal
 from fractions import Fraction
 
 from dandc.compiler.types import FLOAT_BITS, Basic, Type
 
 _F32_BEYOND = 3.5e38
 _F32_LEAST = 1e-46
+_DIGITS = 800
 
 
 def nearest_float(text: str, t: Type) -> float:
@@ -19,12 +21,21 @@ def nearest_float(text: str, t: Type) -> float:
     double = float(digits)
     if not isinstance(t, Basic) or FLOAT_BITS[t.name] == 64 or not _F32_LEAST < abs(double) < _F32_BEYOND:
         return double if t == Basic("f64") else math.copysign(math.inf if abs(double) > 1 else 0.0, double)
-    exact, low = Fraction(digits), _truncated(double)
+    exact, low = _exact(digits), _truncated(double)
     candidates = (low, _next_up(low)) if abs(low) <= abs(double) else (_next_down(low), low)
     below, above = (Fraction(c) if math.isfinite(c) else Fraction(2) ** 128 for c in map(abs, candidates))
     first = abs(exact) - below < above - abs(exact)
     tie = abs(exact) - below == above - abs(exact)
     return candidates[0] if first or (tie and _bits(candidates[0]) % 2 == 0) else candidates[1]
+
+
+def _exact(text: str) -> Fraction:
+    """The value of a decimal text. Of digits beyond the 800th only whether one is not zero counts: no middle has so many."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    assert isinstance(exponent, int)
+    kept, dropped = digits[:_DIGITS], digits[_DIGITS:]
+    number = Decimal((sign, (*kept, 1 if any(dropped) else 0), exponent + len(dropped) - 1))
+    return Fraction(number)
 
 
 def _bits(value: float) -> int:

@@ -112,10 +112,23 @@ def _declared(decl: ParamDecl | OutputDecl) -> str:
 
 def _type_line(name: str, definition: TypeDef) -> str:
     if isinstance(definition, RecordDef):
-        inner = ", ".join(f"{_quote(field)}: {t}" for field, t in definition.fields)
+        names = _names(definition, [field for field, _ in definition.fields])
+        inner = ", ".join(f"{n}: {t}" for n, (_, t) in zip(names, definition.fields, strict=True))
         return f"record {_quote(name)} {{{inner}}}"
-    rows = ", ".join(f"{_quote(row)}({', '.join(map(str, payload))})" for row, payload in definition.variants)
+    names = _names(definition, [variant for variant, _ in definition.variants])
+    payloads = [", ".join(map(str, payload)) for _, payload in definition.variants]
+    rows = ", ".join(f"{n}({p})" for n, p in zip(names, payloads, strict=True))
     return f"enum {_quote(name)} {{{rows}}}"
+
+
+def _names(definition: TypeDef, names: list[str]) -> list[str]:
+    """The names of fields or variants, with what they are called in encodings if that is something else."""
+    quoted = [_quote(name) for name in names]
+    return (
+        [f"{n} as {_quote(e)}" for n, e in zip(quoted, definition.encoded, strict=True)]
+        if definition.encoded
+        else quoted
+    )
 
 
 def literal_text(literal: Lit) -> str:
@@ -525,21 +538,30 @@ class _Parser:
     def record(self) -> RecordDef:
         self.expect(" {")
         fields: list[tuple[str, Type]] = []
+        encoded: list[str] = []
         while not self.accept("}"):
             if fields:
                 self.expect(", ")
-            name = self.string()
+            name = self.encoded_name(encoded)
             self.expect(": ")
             fields.append((name, self.type()))
-        return RecordDef(tuple(fields))
+        return RecordDef(tuple(fields), tuple(encoded))
+
+    def encoded_name(self, encoded: list[str]) -> str:
+        """The name of a field or variant; what it is called in encodings is put into `encoded`."""
+        name = self.string()
+        if self.accept(" as "):
+            encoded.append(self.string())
+        return name
 
     def enum(self) -> EnumDef:
         self.expect(" {")
         rows: list[tuple[str, tuple[Type, ...]]] = []
+        encoded: list[str] = []
         while not self.accept("}"):
             if rows:
                 self.expect(", ")
-            name = self.string()
+            name = self.encoded_name(encoded)
             self.expect("(")
             payload: list[Type] = []
             while not self.accept(")"):
@@ -547,7 +569,7 @@ class _Parser:
                     self.expect(", ")
                 payload.append(self.type())
             rows.append((name, tuple(payload)))
-        return EnumDef(tuple(rows))
+        return EnumDef(tuple(rows), tuple(encoded))
 
     def function(self) -> Function:
         name = self.string()

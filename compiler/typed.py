@@ -227,7 +227,7 @@ class TFString(TExpr):
 
 @frozen(slots=True)
 class TSetOp(TExpr):
-    """`len`, `values` or `keys` of an input set."""
+    """`len`, `is_empty`, `values`, `keys`, `entries` or `items` of an input set."""
 
     op: str
     base: TExpr

@@ -140,16 +140,21 @@ class Anon(Type):
 
 @frozen(slots=True)
 class RecordDef:
-    """The fields of a record, in order of declaration."""
+    """The fields of a record, in order of declaration.
+
+    `encoded` is what they are called in JSON and CSV, empty if that is their names.
+    """
 
     fields: tuple[tuple[str, Type], ...]
+    encoded: tuple[str, ...] = ()
 
 
 @frozen(slots=True)
 class EnumDef:
-    """The variants of an enum, in order of declaration, with the types of their payloads."""
+    """The variants of an enum, in order of declaration, with the types of their payloads; `encoded` as in `RecordDef`."""
 
     variants: tuple[tuple[str, tuple[Type, ...]], ...]
+    encoded: tuple[str, ...] = ()
 
 
 TypeDef = RecordDef | EnumDef
@@ -233,6 +238,16 @@ def fields(t: Type, table: TypeTable) -> tuple[tuple[str, Type], ...]:
     definition = table[str(t)]
     assert isinstance(definition, RecordDef)
     return definition.fields
+
+
+def encoded_names(t: Type, table: TypeTable) -> tuple[str, ...]:
+    """What the fields of a record or tuple, or the variants of anything that has some, are called in JSON and CSV."""
+    definition = table.get(str(t)) if isinstance(t, Named) else None
+    if definition is not None and definition.encoded:
+        return definition.encoded
+    if isinstance(t, Tuple) or isinstance(definition, RecordDef):
+        return tuple(name for name, _ in fields(t, table))
+    return tuple(name for name, _ in variants(t, table))
 
 
 def stored_fields(t: Type, table: TypeTable) -> tuple[tuple[str, Type], ...]:

@@ -11,6 +11,7 @@ from attrs import evolve
 from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, is_token, name, path
 from dandc.lang.build_types import LITERALS, pattern
+from dandc.lang.literals import string_value
 
 _LEVELS = (
     ("OR",),
@@ -94,8 +95,15 @@ def _chain(context: Context, children: list[Child]) -> t.Expr:
 
 def _lambda(context: Context, children: list[Child]) -> t.Expr:
     body = expr(context, children[-1])
-    params = tuple([name(context, token) for token in children[1:-1]])
+    params = tuple([_lambda_param(context, child) for child in children[1:-1]])
     return t.LambdaExpr(context.upto(children[0], body), params, body)
+
+
+def _lambda_param(context: Context, child: Child) -> t.Pattern:
+    if not is_token(child):
+        return pattern(context, child)
+    word = name(context, child)
+    return t.WildcardPattern(word.span) if word.text == "_" else t.NamePattern(word.span, word)
 
 
 # Postfix.
@@ -211,8 +219,9 @@ def _anon_record(context: Context, children: list[Child]) -> t.Expr:
 
 
 def _field_init(context: Context, children: list[Child]) -> t.FieldInit:
-    value = expr(context, children[1])
-    return t.FieldInit(context.upto(children[0], value), name(context, children[0]), value)
+    word, value = children[0], expr(context, children[1])
+    key = t.Name(context.at(word), string_value(word)) if word.type == "STR" else name(context, word)
+    return t.FieldInit(context.upto(word, value), key, value)
 
 
 def _run(context: Context, children: list[Child]) -> t.Expr:

@@ -65,8 +65,19 @@ def _record(context: Context, children: list[Child], head: _Head) -> t.Item:
 
 
 def _field_decl(context: Context, children: list[Child]) -> t.FieldDecl:
-    type_ = type_expr(context, children[1])
-    return t.FieldDecl(context.upto(children[0], type_), name(context, children[0]), type_)
+    annotations = _annotations(context, children[0])
+    word, type_ = name(context, children[1]), type_expr(context, children[2])
+    return t.FieldDecl((*annotations, word)[0].span.to(type_.span), word, type_, annotations)
+
+
+def _annotations(context: Context, tree: Child) -> tuple[t.Annotation, ...]:
+    return tuple([_annotation(context, child.children) for child in tree.children])
+
+
+def _annotation(context: Context, children: list[Child]) -> t.Annotation:
+    first, word, text, last = children
+    value = t.StrLit(context.at(text), literals.string_value(text))
+    return t.Annotation(context.between(first, last), name(context, word), value)
 
 
 def _enum(context: Context, children: list[Child], head: _Head) -> t.Item:
@@ -77,9 +88,10 @@ def _enum(context: Context, children: list[Child], head: _Head) -> t.Item:
 
 
 def _variant(context: Context, children: list[Child]) -> t.VariantDecl:
-    payload = [child for child in children[1:] if child is not None]
-    span = context.between(children[0], payload[-1]) if payload else context.at(children[0])
-    return t.VariantDecl(span, name(context, children[0]), tuple([type_expr(context, child) for child in payload[:-1]]))
+    annotations, word = _annotations(context, children[0]), name(context, children[1])
+    payload = [child for child in children[2:] if child is not None]
+    span = (*annotations, word)[0].span.to(context.at(payload[-1]) if payload else word.span)
+    return t.VariantDecl(span, word, tuple([type_expr(context, child) for child in payload[:-1]]), annotations)
 
 
 def _type_params(context: Context, tree: Child) -> tuple[t.TypeParam, ...]:

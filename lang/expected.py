@@ -27,8 +27,8 @@ _GROUPS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
     (_PATTERN, _PATTERN, "a pattern"),
     (_TYPE, _TYPE, "a type"),
     (_ITEM, _ITEM, "an item such as `function` or `composition`"),
-    (_NAMES | {"FNAME"}, _NAMES | {"FNAME"}, "a field name"),
-    (_NAMES, _NAMES, "a name"),
+    (_NAMES | {"FNAME"}, _NAMES | {"FNAME", "AT"}, "a field name"),
+    (_NAMES, _NAMES | {"AT"}, "a name"),
     (_POLICIES, _POLICIES, "a policy"),
 )
 # What may follow any operand: said only if nothing else may stand there.
@@ -42,7 +42,7 @@ PHRASES = {
     "FLOAT": "a number", "STR": "a string", "BYTES": "bytes", "DURATION": "a duration such as `2s`",
     "STATUS_CLASS": "a status class such as `5xx`", "NAME": "a name", "QUOTED": "a name", "FNAME": "a field name",
     "BROKEN": "a statement", "$END": "the end of the text", "ANY_EACH": "`anyEach`", "ANY_KEYED": "`anyKeyed`",
-    "PIPE": "`|`", "TILDE": "`~`", "CARET": "`^`", "AMP": "`&`", "SHL": "`<<`", "SHR": "`>>`", "EQ": "`==`",
+    "AT": "`@`", "PIPE": "`|`", "TILDE": "`~`", "CARET": "`^`", "AMP": "`&`", "SHL": "`<<`", "SHR": "`>>`", "EQ": "`==`",
     "NE": "`!=`", "LT": "`<`", "LE": "`<=`", "GT": "`>`", "GE": "`>=`", "PLUS": "`+`", "MINUS": "`-`", "WADD": "`+%`",
     "WSUB": "`-%`", "STAR": "`*`", "SLASH": "`/`", "PERCENT": "`%`", "WMUL": "`*%`", "ADD_SET": "`+=`",
     "SUB_SET": "`-=`", "MUL_SET": "`*=`", "DIV_SET": "`/=`", "MOD_SET": "`%=`", "WADD_SET": "`+%=`",

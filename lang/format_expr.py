@@ -103,7 +103,7 @@ def _binary(p: Printer, node: t.BinaryExpr, _: int) -> Steps:
 def _lambda(p: Printer, node: t.LambdaExpr, _: int) -> Steps:
     parts = [p.word("|")]
     for i, param in enumerate(node.params):
-        parts += [", " if i else "", p.name(param)]
+        parts += [", " if i else "", compact((yield param, _ANY))]
     parts += [p.word("|"), " "]
     return concat(*parts, (yield node.body, _ANY))
 

@@ -64,13 +64,26 @@ def _type_params(p: Printer, nodes: tuple[t.TypeParam, ...]) -> Steps:
 
 
 def _member(p: Printer, node: t.FieldDecl | t.Port, _: int) -> Steps:
+    before = (yield from _annotations(node.annotations)) if isinstance(node, t.FieldDecl) else ""
     name, colon = p.name(node.name), p.word(":")
-    return concat(name, colon, " ", (yield node.type, 0))
+    return concat(before, name, colon, " ", (yield node.type, 0))
 
 
 def _variant(p: Printer, node: t.VariantDecl, _: int) -> Steps:
-    name = p.name(node.name)
+    name = concat((yield from _annotations(node.annotations)), p.name(node.name))
     return concat(name, (yield from listed(p, "(", node.payload))) if node.payload else name
+
+
+def _annotations(nodes: tuple[t.Annotation, ...]) -> Steps:
+    """Annotations on the line of what they belong to."""
+    parts: list[Doc] = []
+    for node in nodes:
+        parts += [(yield node, 0), " "]
+    return concat(*parts)
+
+
+def _annotation(p: Printer, node: t.Annotation, _: int) -> Doc:
+    return concat(p.word("@"), p.name(node.name), p.word("("), p.at(node.value), p.word(")"))
 
 
 # Functions.
@@ -149,6 +162,7 @@ RULES: dict[type[t.Node], Rule] = {
     t.ConstItem: _const,
     t.RecordItem: _record,
     t.EnumItem: _enum,
+    t.Annotation: _annotation,
     t.FieldDecl: _member,
     t.Port: _member,
     t.VariantDecl: _variant,

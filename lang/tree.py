@@ -196,15 +196,15 @@ class BinaryExpr(Expr):
 
 @frozen(slots=True)
 class LambdaExpr(Expr):
-    """`|a, b| body`."""
+    """`|a, (b, _)| body`: each parameter is a name, `_` or a tuple of patterns."""
 
-    params: tuple[Name, ...]
+    params: tuple["Pattern", ...]
     body: Expr
 
 
 @frozen(slots=True)
 class FieldInit(Node):
-    """`name: value` of an anonymous record."""
+    """`name: value` or `"any text": value` of an anonymous record; the name's text is what it stands for."""
 
     name: Name
     value: Expr
@@ -624,11 +624,20 @@ class TypeParam(Node):
 
 
 @frozen(slots=True)
+class Annotation(Node):
+    """`@name("text")` before a field or variant."""
+
+    name: Name
+    value: StrLit
+
+
+@frozen(slots=True)
 class FieldDecl(Node):
-    """`name: T` of a record."""
+    """`name: T` of a record, perhaps with annotations before it."""
 
     name: Name
     type: TypeExpr
+    annotations: tuple[Annotation, ...] = ()
 
 
 @frozen(slots=True)
@@ -642,10 +651,11 @@ class RecordItem(Item):
 
 @frozen(slots=True)
 class VariantDecl(Node):
-    """`circle(f64)` or `point` of an enum."""
+    """`circle(f64)` or `point` of an enum, perhaps with annotations before it."""
 
     name: Name
     payload: tuple[TypeExpr, ...]
+    annotations: tuple[Annotation, ...] = ()
 
 
 @frozen(slots=True)

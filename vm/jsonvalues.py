@@ -38,6 +38,7 @@ from dandc.compiler.types import (
     Tuple,
     Type,
     TypeTable,
+    encoded_names,
     fields,
     is_float,
     is_int,
@@ -50,6 +51,7 @@ from dandc.vm.secrets import Secret
 from dandc.vm.values import MAX_DEPTH, ValueMismatchError
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+F32 = Basic("f32")
 _ITEM_FIELDS = {"name", "key", "value"}
 
 
@@ -75,8 +77,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+class _Written(float):
+    """A number with a fraction or an exponent, as it was written: an f32 is rounded once, not by way of an f64."""
+
+    __slots__ = ("text",)
+    text: str
+
+
 def _finite(text: str) -> float:
-    number = float(text)
+    number = _Written(text)
+    number.text = text
     if math.isinf(number):
         raise ValueMismatchError("", f"the number `{text[:20]}` is too large")
     return number
@@ -122,7 +132,7 @@ def _read_basic(t: Basic, shape: Any, path: str) -> Any:
     if is_float(t):
         if isinstance(shape, str) and shape in _SPECIAL:
             return _SPECIAL[shape]
-        return _number(shape, path)
+        return _read_f32(shape) if isinstance(shape, _Written) and t == F32 else _number(shape, path)
     if t.name == "bool":
         return _expect(bool, "true or false", shape, path)
     if t.name == "unit":
@@ -136,6 +146,12 @@ def _read_basic(t: Basic, shape: Any, path: str) -> Any:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise ValueMismatchError(path, "the string is not base64") from None
+
+
+def _read_f32(shape: _Written) -> float:
+    from dandc.compiler.floats import nearest_float  # takes fractions with it, which few runs need
+
+    return nearest_float(shape.text, F32)
 
 
 def _number(shape: Any, path: str) -> int | float:
@@ -194,7 +210,7 @@ def _read_map(t: Named, shape: Any, types: TypeTable, path: str, depth: int) -> 
 def _read_record(t: Named, shape: Any, types: TypeTable, path: str, depth: int) -> tuple[Any, ...]:
     given = _expect(dict, "an object", shape, path)
     values = []
-    for name, field_type in fields(t, types):
+    for name, (_, field_type) in zip(encoded_names(t, types), fields(t, types), strict=True):
         if name not in given and not isinstance(field_type, Option):
             raise ValueMismatchError(path, f"the field `{name}` is missing")
         values.append(_read(field_type, given.get(name), types, f"{path}.{name}", depth + 1))
@@ -204,7 +220,7 @@ def _read_record(t: Named, shape: Any, types: TypeTable, path: str, depth: int) 
 def _read_variant(t: Type, shape: Any, types: TypeTable, path: str, depth: int) -> Variant:
     if isinstance(t, Named) and not isinstance(types.get(str(t)), EnumDef):
         raise ValueMismatchError(path, f"the program has no type `{t}`")
-    rows = variants(t, types)
+    rows, names = variants(t, types), encoded_names(t, types)
     if isinstance(shape, str):
         name, payload = shape, []
     else:
@@ -213,9 +229,9 @@ def _read_variant(t: Type, shape: Any, types: TypeTable, path: str, depth: int) 
             raise ValueMismatchError(path, "an object with one field is expected")
         name, inner = next(iter(wrapped.items()))
         payload = [inner]
-    index = next((i for i, row in enumerate(rows) if row[0] == name), None)
-    if index is None:
-        raise ValueMismatchError(path, f"one of {', '.join(f'`{row[0]}`' for row in rows)} is expected")
+    if name not in names:
+        raise ValueMismatchError(path, f"one of {', '.join(f'`{n}`' for n in names)} is expected")
+    index = names.index(name)
     items = rows[index][1]
     if len(items) > 1 and payload:
         return Variant(index, _read_tuple(items, payload[0], types, f"{path}.{name}", depth))
@@ -265,7 +281,8 @@ def _write(t: Type, value: Any, types: TypeTable, basic: Callable[[Basic, Any], 
             pairs = [(_write(key, k, types, basic), _write(item, v, types, basic)) for k, v in value]
             return dict(pairs) if key == STR else [list(pair) for pair in pairs]
         case Named() if isinstance(types[str(t)], RecordDef):
-            return {name: _write(ft, v, types, basic) for (name, ft), v in zip(fields(t, types), value, strict=True)}
+            parts = zip(encoded_names(t, types), fields(t, types), value, strict=True)
+            return {name: _write(ft, v, types, basic) for name, (_, ft), v in parts}
     return _write_variant(t, value, types, basic)
 
 
@@ -278,7 +295,7 @@ def _write_basic(t: Basic, value: Any) -> Any:
 
 
 def _write_variant(t: Type, value: Variant, types: TypeTable, basic: Callable[[Basic, Any], Any]) -> Any:
-    name, items = variants(t, types)[value.index]
+    name, items = encoded_names(t, types)[value.index], variants(t, types)[value.index][1]
     payload = [_write(i, v, types, basic) for i, v in zip(items, value.fields, strict=True)]
     if not payload:
         return name
@@ -319,6 +336,4 @@ def _is_item_form(item: Type, shape: Any, types: TypeTable) -> bool:
     if not isinstance(shape, dict) or "value" not in shape or not set(shape) <= _ITEM_FIELDS:
         return False
     definition = types.get(str(item))
-    if isinstance(definition, RecordDef):
-        return all(name != "value" for name, _ in definition.fields)
-    return not (isinstance(definition, EnumDef) and any(name == "value" for name, _ in definition.variants))
+    return definition is None or "value" not in encoded_names(item, types)

@@ -10,7 +10,7 @@ from attrs import Factory, define, field, frozen
 from dandc.compiler.check import report
 from dandc.compiler.check.infer import Unifier, map_type
 from dandc.compiler.check.symbols import Scope, Symbol, World
-from dandc.compiler.check.types import lookup, satisfies
+from dandc.compiler.check.types import ROWS, lookup, satisfies
 from dandc.compiler.floats import nearest_float
 from dandc.compiler.typed import Local, TExpr, TPort, TStmt
 from dandc.compiler.types import (
@@ -242,11 +242,12 @@ class Body:
             "hash": "be hashed",
             "num": "be computed with",
             "data": "be encoded",
+            ROWS: "be the rows of a table",
         }[bound]
         self.report(
             report.simple(
                 "T0307",
-                f"{what} needs `{bound}`, which `{report.display(t)}` does not have",
+                f"{what} needs {_bound_words(bound)}, which `{report.display(t)}` {_LACKS.get(bound, 'does not have')}",
                 span,
                 f"`{report.display(t)}` cannot {meaning}",
                 notes=_bound_advice(t, bound, what),
@@ -254,7 +255,16 @@ class Body:
         )
 
 
+_LACKS = {ROWS: "is not"}
+
+
+def _bound_words(bound: str) -> str:
+    return "an array of records with fields" if bound == ROWS else f"`{bound}`"
+
+
 def _bound_advice(t: Type, bound: str, what: str) -> tuple[str, ...]:
+    if bound == ROWS:
+        return ("rows of any cells are `array[array[str]]`: `csv.read_rows` and `csv.write_rows`",)
     if isinstance(t, TypeVar):
         return (f"declare the bound with the type parameter: `[{t.name}: {bound}]`",)
     if bound == "ord" and what == "`sort`" and isinstance(t, Named):

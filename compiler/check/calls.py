@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from dandc.compiler.check import candidates, exprs, report
-from dandc.compiler.check.body import Body, LambdaFrame, Want
+from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.infer import substitute
 from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
 from dandc.compiler.check.types import (
@@ -34,6 +34,7 @@ from dandc.compiler.typed import (
     TVariant,
 )
 from dandc.compiler.types import (
+    BOOL,
     ERROR,
     I64,
     MAP,
@@ -46,6 +47,7 @@ from dandc.compiler.types import (
     Option,
     Result,
     SetRef,
+    Tuple,
     Type,
     TypeVar,
     is_float,
@@ -252,7 +254,19 @@ def methods_of(body: Body, t: Type) -> dict[str, str]:
     return {name: target for (head, name), target in body.world.methods.items() if head in heads}
 
 
-SET_METHODS = ("len", "is_empty", "values", "keys")
+def set_operations(t: SetRef) -> dict[str, Type]:
+    """What a set can do itself: name to result."""
+    own: dict[str, Type] = {"len": I64, "is_empty": BOOL, "values": Array(t.item)}
+    if t.key is None:
+        return {**own, "items": Array(Tuple((STR, t.item)))}
+    entries, items = Tuple((t.key, t.item)), Tuple((t.key, STR, t.item))
+    return {**own, "keys": Array(t.key), "entries": Array(entries), "items": Array(items)}
+
+
+def methods_of_set(body: Body, t: SetRef) -> dict[str, str]:
+    """The methods that a set has from the array of its values: all but those that change it."""
+    methods = methods_of(body, Array(t.item))
+    return {name: target for name, target in methods.items() if not body.world.fns[target].params[0].inout}
 
 
 def _call_method(
@@ -278,7 +292,7 @@ def _call_method(
         )
         return _skip(body, expr)
     if isinstance(t, SetRef):
-        return _set_method(body, expr, receiver, t, name)
+        return _set_method(body, expr, receiver, t, name, type_args, want)
     methods = methods_of(body, t)
     if name.text not in methods:
         fields = [n for n, _ in record_fields(body.world, t) or ()] if isinstance(t, Named) else []
@@ -307,20 +321,39 @@ def _unknown_method(
     return diagnostic
 
 
-def _set_method(body: Body, expr: tree.CallExpr, receiver: TExpr, t: SetRef, name: tree.Name) -> TExpr:
-    methods = SET_METHODS if t.key is not None else SET_METHODS[:-1]
-    if name.text not in methods:
-        body.report(report.unknown_member(f"`{report.display(t)}`", name.text, name.span, methods, "method"))
+def _unknown_set_method(body: Body, expr: tree.CallExpr, t: SetRef, name: tree.Name, want: Want | None) -> Diagnostic:
+    own, shared = set_operations(t), methods_of_set(body, t)
+    fitting = [*own, *candidates.methods(body, shared, len(expr.args), want)]
+    shown = [*own, *candidates.shown(shared)]
+    unknown = report.unknown_member(f"`{report.display(t)}`", name.text, name.span, shown, "method", fitting)
+    if name.text not in ("keys", "entries"):
+        return unknown
+    return evolve(unknown, notes=("a set with keys is declared `set[K => T]`",), fixes=())
+
+
+def _set_method(
+    body: Body,
+    expr: tree.CallExpr,
+    receiver: TExpr,
+    t: SetRef,
+    name: tree.Name,
+    type_args: tuple[tree.Expr, ...],
+    want: Want | None,
+) -> TExpr:
+    """What the set can do itself, else a method of the array of its values."""
+    own, shared = set_operations(t), methods_of_set(body, t)
+    if name.text in own:
+        if expr.args:
+            body.report(report.argument_count(name.text, _count(0), len(expr.args), name.span, None))
+        return TSetOp(own[name.text], expr.span, name.text, receiver)
+    if name.text not in shared:
+        if name.text in methods_of(body, Array(t.item)):
+            body.report(report.changes_set(t, name.text, name.span))
+        else:
+            body.report(_unknown_set_method(body, expr, t, name, want))
         return _skip(body, expr)
-    if expr.args:
-        body.report(report.argument_count(name.text, _count(0), len(expr.args), name.span, None))
-    results: dict[str, Type] = {
-        "len": I64,
-        "is_empty": Basic("bool"),
-        "values": Array(t.item),
-        "keys": Array(t.key or ERROR),
-    }
-    return TSetOp(results[name.text], expr.span, name.text, receiver)
+    values = TSetOp(own["values"], receiver.span, "values", receiver)
+    return _call_fn(body, expr, body.world.fns[shared[name.text]], values, type_args, want)
 
 
 # Helpers.
@@ -598,27 +631,6 @@ def _check_exclusive(body: Body, params: tuple[ParamInfo, ...], args: tuple[TExp
                 message = f"`{captured.name}` is changed by the call that runs this lambda"
                 origin = Label(changed[id(captured)].span, "changed by this call")
                 body.report(report.simple("T0321", message, arg.span, f"reads `{captured.name}`", origin))
-
-
-def check_lambda(body: Body, expr: tree.LambdaExpr, wanted: Fn, want: Want | None) -> TExpr:
-    """A lambda where a function type is wanted."""
-    if len(expr.params) != len(wanted.params):
-        takes, names = _count(len(wanted.params)), len(expr.params)
-        message = f"the lambda is called with {takes}, but names {names}"
-        origin = [want.origin] if want and want.origin else []
-        body.report(report.simple("T0302", message, expr.span, f"names {names}", *origin))
-        return exprs.error(expr.span)
-    frame = LambdaFrame()
-    body.lambdas.append(frame)
-    try:
-        with body.nested():
-            params = tuple(
-                body.declare(p.text, t, "param", p.span) for p, t in zip(expr.params, wanted.params, strict=True)
-            )
-            inner = exprs.check_expr(body, expr.body, Want(wanted.result, want.origin if want else None))
-    finally:
-        body.lambdas.pop()
-    return TLambda(wanted, expr.span, params, inner, tuple(frame.captures))
 
 
 # Records and variants.

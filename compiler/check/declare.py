@@ -1,6 +1,7 @@
 """First pass: collects the declarations of all modules and resolves the types of their headers."""
 
 import re
+from collections.abc import Sequence
 
 from attrs import evolve
 
@@ -23,6 +24,7 @@ from dandc.compiler.check.symbols import (
 )
 from dandc.compiler.check.types import (
     BOUNDS,
+    ROWS,
     check_finite,
     head_of,
     resolve_port,
@@ -124,14 +126,15 @@ def _is_method(item: tree.FnItem) -> bool:
     return bool(item.params) and item.params[0].name.text == "self"
 
 
-def _type_params(world: World, owner: str, params: tuple[tree.TypeParam, ...]) -> tuple[TypeVar, ...]:
+def _type_params(world: World, scope: Scope, owner: str, params: tuple[tree.TypeParam, ...]) -> tuple[TypeVar, ...]:
     _report_duplicates(world, [p.name for p in params], "type parameter")
-    return tuple(TypeVar(owner, p.name.text, _bounds(world, p)) for p in params)
+    return tuple(TypeVar(owner, p.name.text, _bounds(world, scope, p)) for p in params)
 
 
-def _bounds(world: World, param: tree.TypeParam) -> tuple[str, ...]:
+def _bounds(world: World, scope: Scope, param: tree.TypeParam) -> tuple[str, ...]:
     """The bounds of a type parameter; all there are if one of them was not understood."""
-    unknown = [b for b in param.bounds if b.text not in BOUNDS]
+    known = (*BOUNDS, ROWS) if scope.module.trusted else BOUNDS
+    unknown = [b for b in param.bounds if b.text not in known]
     for bound in unknown:
         world.sink.add(report.unknown_name(bound.text, bound.span, BOUNDS, "bound"))
     return BOUNDS if unknown else tuple(b.text for b in param.bounds)
@@ -140,7 +143,7 @@ def _bounds(world: World, param: tree.TypeParam) -> tuple[str, ...]:
 def _declare_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem) -> None:
     name = scope.qualified(item.name.text)
     if name not in world.types:
-        params = _type_params(world, name, item.type_params)
+        params = _type_params(world, scope, name, item.type_params)
         world.types[name] = TypeDecl(name, params, item.name.span, scope)
 
 
@@ -151,15 +154,51 @@ def _fill_type(world: World, scope: Scope, item: tree.RecordItem | tree.EnumItem
     params = {p.name: p for p in decl.params}
     if isinstance(item, tree.RecordItem):
         decl.fields = tuple(
-            FieldInfo(f.name.text, resolve_type(world, scope, f.type, params), f.span) for f in item.fields
+            FieldInfo(f.name.text, resolve_type(world, scope, f.type, params), f.name.span.to(f.span), text)
+            for f, text in zip(item.fields, _encoded_names(world, item.fields), strict=True)
         )
         _report_duplicates(world, [f.name for f in item.fields], "field")
     else:
         decl.variants = tuple(
-            VariantInfo(v.name.text, tuple(resolve_type(world, scope, t, params) for t in v.payload), v.span)
-            for v in item.variants
+            VariantInfo(
+                v.name.text,
+                tuple(resolve_type(world, scope, t, params) for t in v.payload),
+                v.name.span.to(v.span),
+                text,
+            )
+            for v, text in zip(item.variants, _encoded_names(world, item.variants), strict=True)
         )
         _report_duplicates(world, [v.name for v in item.variants], "variant")
+
+
+def _encoded_names(world: World, members: Sequence[tree.FieldDecl | tree.VariantDecl]) -> list[str]:
+    """What the members are called in encodings; two of one name and annotations that do not exist are reported."""
+    seen: dict[str, tuple[tree.Name, Span]] = {}
+    found = []
+    for member in members:
+        given = _annotation(world, member)
+        text, span = (member.name.text, member.name.span) if given is None else (given.value, given.span)
+        first, at = seen.setdefault(text, (member.name, span))
+        if first.text != member.name.text:
+            world.sink.add(report.duplicate(text, span, at, "name in encodings", "given"))
+        found.append(text)
+    return found
+
+
+def _annotation(world: World, member: tree.FieldDecl | tree.VariantDecl) -> tree.StrLit | None:
+    """The text of `@name("...")`, if it is there."""
+    found: tree.Annotation | None = None
+    for annotation in member.annotations:
+        if annotation.name.text != "name":
+            unknown = report.unknown_name(annotation.name.text, annotation.name.span, ("name",), "annotation")
+            note = '`@name("...")` says what JSON and CSV call a field or variant'
+            world.sink.add(evolve(unknown, notes=(note,)))
+        elif found is not None:
+            span, first = annotation.name.span, found.name.span
+            world.sink.add(report.duplicate("name", span, first, "annotation", "given"))
+        else:
+            found = annotation
+    return found.value if found is not None else None
 
 
 def _report_duplicates(world: World, names: list[tree.Name], what: str) -> None:
@@ -223,7 +262,7 @@ def _declare_fn(world: World, scope: Scope, item: tree.FnItem) -> None:
         world.sink.add(
             report.simple("N0206", "intrinsic functions are part of the standard library", item.name.span, "no body")
         )
-    type_params = _type_params(world, owner, item.type_params)
+    type_params = _type_params(world, scope, owner, item.type_params)
     scope_params = {p.name: p for p in type_params}
     params = tuple(_param(world, scope, p, scope_params) for p in item.params)
     _report_duplicates(world, [p.name for p in item.params], "parameter")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from dandc.compiler.check import calls, candidates, report
+from dandc.compiler.check import calls, candidates, lambdas, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.foreign import METHODS
 from dandc.compiler.check.infer import MAX_PARTS
@@ -62,7 +62,7 @@ from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
 # What an unknown name may have been meant to be.
-STANDARD = ("html", "http", "json", "storage")
+STANDARD = ("csv", "html", "http", "json", "math", "storage")
 
 
 def check_expr(body: Body, expr: tree.Expr, want: Want | None = None) -> TExpr:
@@ -277,9 +277,11 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
     if len(expr.items) != 1:
         body.report(report.simple("T0302", "an index is one value", expr.span, f"{len(expr.items)} given"))
         return error(expr.span)
-    if is_map(t):
+    if is_map(t) or isinstance(t, SetRef):
         infer(body, expr.items[0])
-        notes = ("`m.get(key)` gives an option, `m.set(key, value)` changes the map",)
+        notes: tuple[str, ...] = ("`m.get(key)` gives an option, `m.set(key, value)` changes the map",)
+        if isinstance(t, SetRef):
+            notes = ("`xs.values()[i]` is the value of item i; `xs.entries()` gives keys with values",)
         message, label = f"`{body.show(t)}` has no index", f"this is `{body.show(t)}`"
         body.report(report.simple("T0315", message, base.span, label, notes=notes))
         return error(expr.span)
@@ -300,9 +302,7 @@ def _index(body: Body, expr: tree.IndexExpr, want: Want | None) -> TExpr:
             )
         )
     elif t != ERROR:
-        advice = ("take its values as an array first: `xs.values()[i]`",) if isinstance(t, SetRef) else ()
-        label = f"this is `{body.show(t)}`"
-        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, label, notes=advice))
+        body.report(report.simple("T0315", f"`{body.show(t)}` has no index", base.span, f"this is `{body.show(t)}`"))
     return error(expr.span)
 
 
@@ -495,7 +495,7 @@ def _lambda(body: Body, expr: tree.LambdaExpr, want: Want | None) -> TExpr:
     if not isinstance(wanted, Fn):
         body.report(report.simple("T0310", "a lambda can only be passed to a function", expr.span, "not a value here"))
         return error(expr.span)
-    return calls.check_lambda(body, expr, wanted, want)
+    return lambdas.check_lambda(body, expr, wanted, want)
 
 
 def _anon(body: Body, expr: tree.AnonRecordExpr, want: Want | None) -> TExpr:

@@ -221,3 +221,14 @@ def _report_unreachable(
             "T0325", "this arm can never be reached", span, "everything is matched before", label, fixes=fixes
         )
     )
+
+
+def irrefutable(body: Body, pattern: TPattern, written: tree.Pattern) -> None:
+    """Report unless the pattern of a `let`, a `for` or a lambda fits every value."""
+    t = body.known(pattern.type)
+    if pattern.type == ERROR or isinstance(t, InferVar) or isinstance(pattern, PBind | PWild):
+        return
+    witness = missing(body.world, t, [pattern])
+    if witness:
+        message, notes = f"this pattern does not cover {report.listed(witness)}", ("use `match`",)
+        body.report(report.simple("T0324", message, written.span, "may not match", notes=notes))

@@ -53,7 +53,10 @@ def _proposals(
 
 def did_you_mean(name: str, span: Span, candidates: Iterable[str]) -> tuple[Fix, ...]:
     """The nearest of the names that could have stood at `span`."""
-    near = nearest(name, candidates)
+    return _suggestion(nearest(name, candidates), span)
+
+
+def _suggestion(near: str | None, span: Span) -> tuple[Fix, ...]:
     return (Fix(f"did you mean `{near}`?", span, near),) if near else ()
 
 
@@ -71,6 +74,15 @@ def unknown_member(
     if names and not notes and not foreign:
         notes = (f"{owner} has {listed}",)
     return Diagnostic("N0202", f"{owner} has no {what} `{name}`", span, f"no such {what}", notes=notes, fixes=fixes)
+
+
+def changes_set(t: SetRef, name: str, span: Span) -> Diagnostic:
+    """A method that would change an input set."""
+    message, notes = f"an input set does not change: `{display(t)}` has no method `{name}`", (_COPY_OF_SET,)
+    return Diagnostic("N0202", message, span, "no such method", notes=notes)
+
+
+_COPY_OF_SET = "the values of a set can be changed as an array: `var copy = xs.values();`"
 
 
 def duplicate(name: str, span: Span, first: Span, what: str = "name", done: str = "declared") -> Diagnostic:
@@ -156,7 +168,7 @@ def _surplus_result(got: Type, span: Span, origin: Label | None) -> Diagnostic:
 def set_as_value(expected: Type, got: SetRef, span: Span, origin: Label | None) -> Diagnostic:
     """An input set where a value is needed."""
     fixes: tuple[Fix, ...] = ()
-    if isinstance(expected, Array) and expected.item == got.item:
+    if isinstance(expected, Array) and (expected.item == got.item or isinstance(expected.item, InferVar)):
         fixes = (Fix("take its values as an array", after(span), ".values()", certain=True),)
     return Diagnostic(
         "T0311",

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from dandc.compiler.check import calls, candidates, exprs, report
 from dandc.compiler.check.body import Body, Want
-from dandc.compiler.check.patterns import check_arms, check_pattern
+from dandc.compiler.check.patterns import check_arms, check_pattern, irrefutable
 from dandc.compiler.check.types import resolve_type, satisfies
 from dandc.compiler.typed import (
     PBind,
@@ -30,7 +30,6 @@ from dandc.compiler.typed import (
     TLet,
     TMatchStmt,
     TNote,
-    TPattern,
     TPort,
     TReturn,
     TStmt,
@@ -47,7 +46,6 @@ from dandc.compiler.types import (
     U8,
     UNIT,
     Array,
-    InferVar,
     Named,
     Option,
     Result,
@@ -94,28 +92,9 @@ def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
     start = stmt.span.start
     keyword = None if stmt.mutable else Span(stmt.span.file, start, start + len("let"))
     pattern = check_pattern(body, stmt.pattern, t, "var" if stmt.mutable else "let", keyword)
-    _irrefutable(body, pattern, stmt.pattern)
+    irrefutable(body, pattern, stmt.pattern)
     body.must_be_known(t, stmt.pattern.span, "this value", "say it after the name: `let x: array[str] = ...;`")
     return TLet(stmt.span, pattern, value)
-
-
-def _irrefutable(body: Body, pattern: TPattern, written: tree.Pattern) -> None:
-    from dandc.compiler.check.exhaustive import missing
-
-    t = body.known(pattern.type)
-    if pattern.type == ERROR or isinstance(t, InferVar) or isinstance(pattern, PBind | PWild):
-        return
-    witness = missing(body.world, t, [pattern])
-    if witness:
-        body.report(
-            report.simple(
-                "T0324",
-                f"this pattern does not cover {report.listed(witness)}",
-                written.span,
-                "may not match",
-                notes=("use `match`",),
-            )
-        )
 
 
 def _assign(body: Body, stmt: tree.AssignStmt) -> TStmt:
@@ -264,7 +243,7 @@ def _for_array(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStm
             first = check_pattern(body, stmt.targets[0], I64)
             index = first.local if isinstance(first, PBind) else None
         pattern = check_pattern(body, stmt.targets[min(len(stmt.targets), 2) - 1], item)
-        _irrefutable(body, pattern, stmt.targets[-1])
+        irrefutable(body, pattern, stmt.targets[-1])
         return TForArray(stmt.span, index, pattern, iterable, _loop_body(body, stmt.body))
 
 
@@ -281,8 +260,8 @@ def _for_map(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStmt:
     entries = TCall(Array(pair), iterable.span, f"{MAP}.entries", t.args, (iterable,))
     with body.nested():
         key, value = (check_pattern(body, p, part) for p, part in zip(stmt.targets, t.args, strict=True))
-        _irrefutable(body, key, stmt.targets[0])
-        _irrefutable(body, value, stmt.targets[1])
+        irrefutable(body, key, stmt.targets[0])
+        irrefutable(body, value, stmt.targets[1])
         return TForArray(stmt.span, None, PTuple(pair, (key, value)), entries, _loop_body(body, stmt.body))
 
 
@@ -303,7 +282,7 @@ def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: boo
     with body.nested():
         patterns = {r: check_pattern(body, p, types[r]) for r, p in zip(roles, stmt.targets, strict=True)}
         for role, written in zip(roles, stmt.targets, strict=True):
-            _irrefutable(body, patterns[role], written)
+            irrefutable(body, patterns[role], written)
         inner = _loop_body(body, stmt.body)
         return TForSet(stmt.span, patterns.get("key"), patterns.get("name"), patterns["value"], iterable, inner)
 

@@ -62,20 +62,22 @@ class Scope:
 
 @frozen
 class FieldInfo:
-    """A field of a record."""
+    """A field of a record; `encoded` is what it is called in JSON and CSV."""
 
     name: str
     type: Type
     span: Span
+    encoded: str
 
 
 @frozen
 class VariantInfo:
-    """A variant of an enum."""
+    """A variant of an enum; `encoded` is what it is called in JSON and CSV."""
 
     name: str
     payload: tuple[Type, ...]
     span: Span
+    encoded: str
 
 
 @define

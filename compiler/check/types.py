@@ -41,6 +41,8 @@ from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
 
 BOUNDS = ("eq", "ord", "hash", "num", "data")
+# An array of records with fields: what can be a table. Only the standard library declares it.
+ROWS = "rows"
 BASIC = {
     name: Basic(name)
     for name in (
@@ -343,7 +345,9 @@ def variants_of(world: World, t: Type) -> tuple[tuple[str, tuple[Type, ...]], ..
 
 
 def satisfies(world: World, t: Type, bound: str) -> bool:
-    """Whether `t` has `bound`: `eq ord hash num data`."""
+    """Whether `t` has `bound`: `eq ord hash num data`, or `ROWS`."""
+    if bound == ROWS and not isinstance(t, TypeVar):
+        return t == ERROR or (isinstance(t, Array) and not is_map(t.item) and bool(_named_fields(world, t.item)))
     seen: set[Type] = set()
     waiting = [t]
     while waiting:
@@ -355,6 +359,10 @@ def satisfies(world: World, t: Type, bound: str) -> bool:
                 return False
             waiting.extend(inside)
     return True
+
+
+def _named_fields(world: World, t: Type) -> tuple[tuple[str, Type], ...] | None:
+    return record_fields(world, t) if isinstance(t, Named | Anon) else None
 
 
 def _needs(world: World, t: Type, bound: str) -> tuple[Type, ...] | None:
@@ -404,8 +412,16 @@ def define_type(world: World, t: Type, table: dict[str, TypeDef]) -> None:
             waiting.extend(parts(part))
         elif str(part) not in table:
             fields = record_fields(world, part)
-            table[str(part)] = EnumDef(variants_of(world, part) or ()) if fields is None else RecordDef(fields)
+            encoded = _encoded(world.types[part.name])
+            rows = variants_of(world, part) or ()
+            table[str(part)] = EnumDef(rows, encoded) if fields is None else RecordDef(fields, encoded)
             waiting.extend((*contents(world, part), *part.args))
+
+
+def _encoded(decl: TypeDecl) -> tuple[str, ...]:
+    """What fields or variants are called in encodings, nothing if all have their own names."""
+    members = decl.fields or decl.variants or ()
+    return tuple(m.encoded for m in members) if any(m.encoded != m.name for m in members) else ()
 
 
 def check_finite(world: World, scope: Scope) -> None:

@@ -15,13 +15,17 @@ from dandc.compiler.types import (
     UNIT,
     Array,
     Basic,
+    EnumDef,
     Named,
     Option,
     RecordDef,
+    Result,
     SetRef,
     Tuple,
     Type,
+    encoded_names,
     fields,
+    int_range,
     is_float,
     is_int,
     is_map,
@@ -150,6 +154,19 @@ def _hash_variants(context: Context, b: Builder, t: Type, value: int, total: int
                 _hash_part(context, b, part, Place(value, (PayloadStep(v, i),)), total)
         cases.append((v, tuple(inner)))
     b.add(kir.Switch(b.site, tag, tuple(cases), ()))
+
+
+def parse_number(context: Context, b: Builder, t: Type, text: Operand) -> Operand:
+    """`result[t, str]` of a text: the prelude has functions for floats, signed and unsigned integers, which take a range."""
+    from dandc.compiler.lower.functions import instance
+
+    args: tuple[Type, ...] = (t,) if is_int(t) else ()
+    name = f"parse_{t}"
+    bounds: tuple[int, ...] = ()
+    if is_int(t):
+        name, bounds = ("parse_signed", int_range(t)) if is_signed(t) else ("parse_unsigned", int_range(t)[1:])
+    limits = tuple(Lit(I64 if is_signed(t) else U64, bound) for bound in bounds)
+    return b.call(instance(context, f"prelude.{name}", args, ()), Result(t, STR), text, *limits)
 
 
 def holds_map(context: Context, t: Type) -> bool:
@@ -334,42 +351,65 @@ def field_names(low: "Lowering", t: Type) -> Operand:
 
 
 def field_texts(low: "Lowering", value: Operand) -> Operand:
-    """The texts of a record's fields (`show`) as an array of str."""
+    """The texts of a record's fields (`cell_text`) as an array of str."""
     root = low.materialise(value)
     t = low.b.type_of(root)
     places = [(t, Place(root))]
     if is_record(low.context, t):
         places = [(f, Place(root, (FieldStep(i),))) for i, (_, f) in enumerate(fields(t, low.context.table))]
-    return low.b.array(Array(STR), tuple(_owned_text(low, f, p) for f, p in places))
+    return low.b.array(Array(STR), tuple(cell_text(low.context, low.b, f, p) for f, p in places))
 
 
-def _owned_text(low: "Lowering", t: Type, place: Place) -> Operand:
-    """Plain text of str and numbers, nothing for `none`, JSON for everything else."""
+def is_plain_enum(context: Context, t: Type) -> bool:
+    """Whether `t` is an enum without payloads: its text is the name of the variant."""
+    definition = context.table.get(str(t)) if isinstance(t, Named) else None
+    return isinstance(definition, EnumDef) and all(not payload for _, payload in definition.variants)
+
+
+def cell_text(context: Context, b: Builder, t: Type, place: Place) -> Operand:
+    """The owned text of a value in a table.
+
+    Text, numbers and names of variants are as they are, bytes in base64, `none` is nothing, everything else is JSON.
+    """
     from dandc.compiler.lower import derive_json
     from dandc.compiler.lower.functions import instance
 
-    b = low.b
     if t == STR:
         return b.load(place, t, "share")
     if isinstance(t, Option):
-        return _option_text(low, t, place)
+        return _option_text(context, b, t, place)
     value = b.load(place, t, "borrow")
+    if is_plain_enum(context, t):
+        return _variant_name(context, b, t, value)
+    if t == BYTES:
+        return b.call(instance(context, "json.to_base64", (), ()), STR, value)
     if t == BOOL or is_float(t):
         name = "show_bool" if t == BOOL else "show_f64" if t == Basic("f64") else "show_f32"
-        return b.call(instance(low.context, f"prelude.{name}", (), ()), STR, value)
+        return b.call(instance(context, f"prelude.{name}", (), ()), STR, value)
     if is_int(t):
         wide = I64 if is_signed(t) else Basic("u64")
         wider = value if t == wide else b.op("convert", wide, value)
-        return b.call(instance(low.context, f"prelude.show_{wide}", (), ()), STR, wider)
-    return derive_json.encode(low, value)
+        return b.call(instance(context, f"prelude.show_{wide}", (), ()), STR, wider)
+    return derive_json.encode(context, b, value)
 
 
-def _option_text(low: "Lowering", t: Option, place: Place) -> Operand:
-    b = low.b
+def _variant_name(context: Context, b: Builder, t: Type, value: int) -> Operand:
+    out = b.local("", STR, mutable=True)
+    b.assign(out, Lit(STR, ""))
+    cases = []
+    for v, name in enumerate(encoded_names(t, context.table)):
+        with b.body() as inner:
+            b.assign(out, Lit(STR, name))
+        cases.append((v, tuple(inner)))
+    b.add(kir.Switch(b.site, b.op("tag", I64, value), tuple(cases), ()))
+    return b.load(Place(out), STR, "move")
+
+
+def _option_text(context: Context, b: Builder, t: Option, place: Place) -> Operand:
     out = b.local("", STR)
     tag = b.op("tag", I64, b.load(place, t, "borrow"))
     with b.body() as there:
-        b.assign(out, _owned_text(low, t.item, Place(place.root, (*place.steps, PayloadStep(1, 0)))))
+        b.assign(out, cell_text(context, b, t.item, Place(place.root, (*place.steps, PayloadStep(1, 0)))))
     with b.body() as absent:
         b.assign(out, Lit(STR, ""))
     b.add(kir.If(b.site, b.op("eq", BOOL, tag, Lit(I64, 1)), tuple(there), tuple(absent)))

@@ -5,7 +5,7 @@ noted in the parser what is wrong and, on the way out, the path to it. The parts
 numbers, escapes) are written in `stdlib/json.dnd`.
 """
 
-from typing import TYPE_CHECKING
+import json
 
 from dandc.compiler import kir
 from dandc.compiler.kir import FieldStep, IndexStep, Lit, Operand, PayloadStep, Place
@@ -24,6 +24,7 @@ from dandc.compiler.types import (
     Option,
     Tuple,
     Type,
+    encoded_names,
     fields,
     int_range,
     is_int,
@@ -33,9 +34,6 @@ from dandc.compiler.types import (
     variants,
 )
 from dandc.lang.spans import NOWHERE
-
-if TYPE_CHECKING:
-    from dandc.compiler.lower.functions import Lowering
 
 PARSER = Named("json.Parser")
 ERROR = Named("json.Error")
@@ -51,12 +49,11 @@ def _helper(context: Context, name: str) -> str:
 # Encoding.
 
 
-def encode(low: "Lowering", value: Operand) -> Operand:
+def encode(context: Context, b: Builder, value: Operand) -> Operand:
     """The JSON text of `value`."""
-    b = low.b
     out = b.local("", STR, mutable=True)
     b.assign(out, Lit(STR, ""))
-    b.call(_encoder(low.context, b.type_of(value)), UNIT, value, Place(out))
+    b.call(_encoder(context, b.type_of(value)), UNIT, value, Place(out))
     return b.load(Place(out), STR, "move")
 
 
@@ -128,10 +125,15 @@ def _encode_record(context: Context, b: Builder, t: Type, value: Place, out: Pla
     if not fields(t, context.table):
         b.text(out, "{}")
         return
-    for i, (name, field) in enumerate(fields(t, context.table)):
-        b.text(out, ("{" if i == 0 else ",") + f'"{name}":')
+    for i, (name, (_, field)) in enumerate(zip(encoded_names(t, context.table), fields(t, context.table), strict=True)):
+        b.text(out, ("{" if i == 0 else ",") + f"{_quoted(name)}:")
         _encode_part(context, b, field, Place(value.root, (FieldStep(i),)), out)
     b.text(out, "}")
+
+
+def _quoted(name: str) -> str:
+    """A name as a JSON string, as `write_str` of the library writes it."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _encode_map(context: Context, b: Builder, t: Type, value: Place, out: Place) -> None:
@@ -165,7 +167,8 @@ def _map_method(context: Context, t: Type, name: str) -> str:
 def _encode_variants(context: Context, b: Builder, t: Type, value: Place, out: Place) -> None:
     """Options are the value or null; other variants are `"name"`, or `{"name": payload}` with a list if it is several."""
     cases = []
-    for v, (name, payload) in enumerate(variants(t, context.table)):
+    names = encoded_names(t, context.table)
+    for v, (_, payload) in enumerate(variants(t, context.table)):
         parts = [(p, Place(value.root, (PayloadStep(v, i),))) for i, p in enumerate(payload)]
         with b.body() as inner:
             if isinstance(t, Option) and not payload:
@@ -173,9 +176,9 @@ def _encode_variants(context: Context, b: Builder, t: Type, value: Place, out: P
             elif isinstance(t, Option):
                 _encode_part(context, b, *parts[0], out)
             elif not parts:
-                b.text(out, f'"{name}"')
+                b.text(out, _quoted(names[v]))
             else:
-                b.text(out, f'{{"{name}":')
+                b.text(out, f"{{{_quoted(names[v])}:")
                 if len(parts) == 1:
                     _encode_part(context, b, *parts[0], out)
                 else:
@@ -188,9 +191,8 @@ def _encode_variants(context: Context, b: Builder, t: Type, value: Place, out: P
 # Decoding.
 
 
-def decode(low: "Lowering", text: Operand, t: Type, result: Type) -> Operand:
+def decode(context: Context, b: Builder, text: Operand, t: Type, result: Type) -> Operand:
     """`result[t, json.Error]` of the bytes `text`."""
-    b, context = low.b, low.context
     context.concrete(PARSER)
     p = b.local("", PARSER, mutable=True)
     b.assign(p, b.call(_helper(context, "start"), PARSER, text))
@@ -340,9 +342,9 @@ def _decode_parts(context: Context, b: Builder, t: Type, items: tuple[Type, ...]
 
 
 def _decode_record(context: Context, b: Builder, t: Type, p: Place) -> None:
-    parts = fields(t, context.table)
+    names, parts = encoded_names(t, context.table), [field for _, field in fields(t, context.table)]
     slots = []
-    for name, field in parts:
+    for name, field in zip(names, parts, strict=True):
         slot = b.local(name, Option(field), mutable=True)
         b.assign(slot, b.variant(Option(field), 0))
         slots.append(slot)
@@ -359,7 +361,7 @@ def _decode_record(context: Context, b: Builder, t: Type, p: Place) -> None:
             _give_up(b, t)
         assert isinstance(key, int)
         _dispatch(context, b, t, p, b.load(Place(key, (PayloadStep(1, 0),)), STR, "borrow"), slots)
-    values = tuple(_field_value(context, b, t, p, slot, *part) for slot, part in zip(slots, parts, strict=True))
+    values = tuple(_field_value(context, b, t, p, *part) for part in zip(slots, names, parts, strict=True))
     _some(b, t, b.make(t, values))
 
 
@@ -367,7 +369,7 @@ def _dispatch(context: Context, b: Builder, t: Type, p: Place, key: int, slots: 
     """Put the member's value into the slot of the field that `key` names; skip the others."""
     known = b.local("", BOOL)
     b.assign(known, Lit(BOOL, False))
-    for slot, (name, field) in zip(slots, fields(t, context.table), strict=True):
+    for slot, name, (_, field) in zip(slots, encoded_names(t, context.table), fields(t, context.table), strict=True):
         with b.when(b.op("eq", BOOL, key, Lit(STR, name))):
             b.assign(known, Lit(BOOL, True))
             with b.when(b.not_(_is_none(b, b.load(Place(slot), Option(field), "borrow")))):
@@ -458,7 +460,8 @@ def _decode_variants(context: Context, b: Builder, t: Type, p: Place) -> None:
     assert isinstance(tagged, int)
     name = b.load(Place(tagged, (PayloadStep(1, 0), FieldStep(0))), STR, "borrow")
     carries = b.load(Place(tagged, (PayloadStep(1, 0), FieldStep(1))), BOOL, "borrow")
-    for v, (variant, payload) in enumerate(variants(t, context.table)):
+    names = encoded_names(t, context.table)
+    for v, (variant, (_, payload)) in enumerate(zip(names, variants(t, context.table), strict=True)):
         same = b.op("eq", BOOL, name, Lit(STR, variant))
         with b.when(same):
             fits = b.op("eq", BOOL, carries, Lit(BOOL, bool(payload)))

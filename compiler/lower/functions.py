@@ -66,6 +66,7 @@ from dandc.compiler.types import (
     RecordDef,
     Result,
     SetRef,
+    Tuple,
     Type,
     TypeVar,
     is_float,
@@ -617,11 +618,22 @@ def _set_op(low: Lowering, e: TSetOp) -> Operand:
     assert isinstance(t, Array)
     out = low.b.local("", t, mutable=True)
     low.b.assign(out, low.b.array(t, ()))
+    low.b.mutate("reserve", Place(out), n)
     with low.b.counting(Lit(I64, 0), n) as i:
-        item: Operand = low.b.op("set_value" if e.op == "values" else "set_key", t.item, base, i)
-        item = derive.change_maps(low, item, "restore_map", "trap.input")
-        low.b.mutate("append", Place(out), item)
+        low.b.mutate("append", Place(out), _set_item(low, e.op, t.item, base, i))
     return low.b.load(Place(out), t, "move")
+
+
+def _set_item(low: Lowering, op: str, t: Type, base: Operand, i: int) -> Operand:
+    """What the array that the operation `op` gives holds of item `i`; each part of the item is decoded once."""
+    parts = {"values": ("value",), "keys": ("key",), "entries": ("key", "value"), "items": ("key", "name", "value")}[op]
+    if not isinstance(t, Tuple) or op in ("values", "keys"):
+        types: tuple[Type, ...] = (t,)
+    else:
+        types, parts = t.items, parts[-len(t.items) :]
+    read = [low.b.op(f"set_{p}", of, base, i) for p, of in zip(parts, types, strict=True)]
+    restored = tuple(derive.change_maps(low, r, "restore_map", "trap.input") for r in read)
+    return restored[0] if len(restored) == 1 else low.b.make(t, restored)
 
 
 _VALUES: dict[type, Callable[[Lowering, Any], Operand]] = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from dandc.compiler import kir
 from dandc.compiler.check.calls import place_root
 from dandc.compiler.kir import Lit, Operand
-from dandc.compiler.lower import derive, derive_json
+from dandc.compiler.lower import derive, derive_csv, derive_json
 from dandc.compiler.typed import TCall
 from dandc.compiler.types import I64, U64, UNIT, Type, is_float
 
@@ -66,13 +66,13 @@ def _unreachable(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Oper
 def _encode(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     value = low.read(e.args[0])
     low.b.site = e.span
-    return derive_json.encode(low, value)
+    return derive_json.encode(low.context, low.b, value)
 
 
 def _decode(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     text = low.read(e.args[0])
     low.b.site = e.span
-    return derive_json.decode(low, text, type_args[0], low.type(e.type))
+    return derive_json.decode(low.context, low.b, text, type_args[0], low.type(e.type))
 
 
 def _hash(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
@@ -103,6 +103,24 @@ def _sum(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
     return low.b.call(instance(low.context, f"prelude.{name}", args, ()), t, values)
 
 
+def _parse(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    text = low.read(e.args[0])
+    low.b.site = e.span
+    return derive.parse_number(low.context, low.b, type_args[0], text)
+
+
+def _encode_csv(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    rows, separator = low.reads_of(e.args)
+    low.b.site = e.span
+    return derive_csv.encode(low.context, low.b, rows, separator)
+
+
+def _decode_csv(low: "Lowering", e: TCall, type_args: tuple[Type, ...]) -> Operand:
+    text, separator = low.reads_of(e.args)
+    low.b.site = e.span
+    return derive_csv.decode(low.context, low.b, text, separator, low.type(e.type))
+
+
 INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.array.len": _op("len"),
     "prelude.array.append": _change("append", keeps=True),
@@ -113,6 +131,7 @@ INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.filled": _op("array_filled"),
     "prelude.str.len": _op("len"),
     "prelude.str.append": _change("extend", keeps=False),
+    "prelude.str.parse": _parse,
     "prelude.str.to_bytes": _view("to_bytes"),
     "prelude.bytes.len": _op("len"),
     "prelude.bytes.append": _change("append", keeps=False),
@@ -132,6 +151,8 @@ INTRINSICS: dict[str, Callable[..., Operand]] = {
     "prelude.hash": _hash,
     "prelude.field_names": _field_names,
     "prelude.*.field_texts": _field_texts,
+    "csv.encode": _encode_csv,
+    "csv.decode": _decode_csv,
     "json.encode": _encode,
     "json.decode": _decode,
 }

@@ -27,7 +27,6 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
             raise UseError(Diagnostic("U0911", "`--watch` takes one file", None))
         return watch(Path(options.files[0]), reporter)
     from dandc.compiling import check_file, hash_of
-    from dandc.loader import ROOT
 
     cache = Cache(None if options.no_cache else default_folder()).open()
     failed = False
@@ -40,7 +39,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
             continue
         reporter.add_sources(loaded.sources)
         found: tuple[Diagnostic, ...] = loaded.diagnostics + checked.diagnostics
-        if not found and not loaded.modules[ROOT].tree.items:
+        if not found and not loaded.modules[loaded.root].tree.items:
             found = (Diagnostic("U0910", f"`{name}` declares nothing", None),)
         reporter.show(found)
         wrong = any(d.severity == "error" for d in found)

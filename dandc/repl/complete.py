@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from attrs import evolve, frozen
 
 from dandc.compiler.check.body import Body
-from dandc.compiler.check.calls import SET_METHODS, methods_of
+from dandc.compiler.check.calls import methods_of, methods_of_set, set_operations
 from dandc.compiler.check.report import display
 from dandc.compiler.check.symbols import PRELUDE, Symbol
 from dandc.compiler.check.types import BASIC, GENERIC, KIND_WORDS, record_fields, resolve_type, variants_of
@@ -127,12 +127,14 @@ def _of_type(state: State, t: Type) -> Iterator[Candidate]:
     """Fields and methods of values of `t`."""
     world = state.world
     if isinstance(t, SetRef):
-        yield from (Candidate(name, "method") for name in SET_METHODS)
-        return
-    if not isinstance(t, Basic):
+        yield from (Candidate(name, "method") for name in set_operations(t))
+    elif not isinstance(t, Basic):
         yield from (Candidate(name, display(f)) for name, f in record_fields(world, t) or () if not name.isdigit())
     body = Body(world, world.scopes[state.checked.root], {}, UNIT, None, ())
-    for name, qualified in methods_of(body, t).items():
+    methods = methods_of_set(body, t) if isinstance(t, SetRef) else methods_of(body, t)
+    for name, qualified in methods.items():
+        if isinstance(t, SetRef) and name in set_operations(t):
+            continue
         declared = world.fns[qualified]
         if declared.item.public or declared.scope.name == state.checked.root:
             yield Candidate(name, "method")

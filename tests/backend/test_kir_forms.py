@@ -25,6 +25,8 @@ output one "r": i64
 output set "e": (str, u8) => bytes
 record "main.L" {"time": i64, "text": str}
 enum "main.E" {"a"(), "b"(i64, str)}
+record "main.N" {"a" as "@a": i64, "b" as "b": str}
+enum "main.V" {"a" as "a\\"b"(), "b" as "b"(i64)}
 file 0 "main.dnd"
 file 1 "other.dnd"
 

@@ -117,6 +117,12 @@ two""", 1);
 record Point{x:f64,y:f64,}
 record Wide { first_field: map[str, array[i64]], second_field: option[(i64, str)], third_field: result[str, str] }
 enum Shape{circle(f64),rectangle(f64,f64,),point}
+record Line{@name( "@timestamp" )time:i64,level:str,
+  /// The text.
+  @name("message")
+  text: str, // the last
+}
+enum Level{@name("WARN")warn,@name("other level")other(str,),}
 fn apply[T:ord+data,U](self:array[T],key:fn(T)->U,inout out:array[U],none:optional str)->(T,U){return f(self);}
 fn much(first_parameter: map[str, array[i64]], second_parameter: option[(i64, str)]) -> result[str, str] { return x; }
 """,

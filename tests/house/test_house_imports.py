@@ -33,7 +33,7 @@ THIRD_PARTY = {
     "anyio": {"vm", "isolation", "stdlib", "dandc"},
 }
 # What a program that was compiled needs of the compiler: its data types.
-FOR_RUNNING = {"flow", "flow_walk", "types", "encoding", "keys", "limits", "kir", "type_text"}
+FOR_RUNNING = {"flow", "flow_walk", "types", "encoding", "keys", "limits", "kir", "type_text", "floats"}
 
 
 def imports(path: Path) -> set[str]:

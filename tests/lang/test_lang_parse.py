@@ -60,7 +60,13 @@ def show(node: Any) -> str:
         case t.TryExpr():
             return f"{show(node.base)}?"
         case t.LambdaExpr():
-            return f"|{', '.join(p.text for p in node.params)}| {show(node.body)}"
+            return f"|{', '.join(show(p) for p in node.params)}| {show(node.body)}"
+        case t.WildcardPattern():
+            return "_"
+        case t.NamePattern():
+            return node.name.text
+        case t.TuplePattern():
+            return f"({', '.join(show(i) for i in node.items)})"
     raise AssertionError(node)
 
 
@@ -86,6 +92,7 @@ def show(node: Any) -> str:
         ("a < b and b <= c", "((a < b) and (b <= c))"),
         ("f(|x| x + 1 or y)", "f(|x| ((x + 1) or y))"),
         ("|_| 1", "|_| 1"),
+        ("f(|a, (b, (_, c)),| b | c)", "f(|a, (b, (_, c))| (b | c))"),
         ("a - -1", "(a - (- 1))"),
     ],
 )

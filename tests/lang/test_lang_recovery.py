@@ -53,7 +53,7 @@ fn g() { return 1; }
         ("let a = [f(1, ;\n let b = 2;", ["P0101"], "ErrorStmt LetStmt"),
         ("match a { x -> g(), y => } h();", ["P0109", "P0101"], "ErrorStmt ExprStmt"),
         ('let a = "open;\n let b = 2;', ["L0002"], "LetStmt LetStmt"),
-        ("let a = @;\n let b = 2;", ["L0001"], "ErrorStmt LetStmt"),
+        ("let a = $;\n let b = 2;", ["L0001"], "ErrorStmt LetStmt"),
         ("fn g() { h(); } h();", ["P0108"], "ErrorStmt ExprStmt"),
         ("for (let i = 0; i < 3; i++) { g(); } h();", ["P0110"], "ErrorStmt ExprStmt"),
         ("let a = 1; let = 2; let = 3; let b = 4;", ["P0101", "P0101"], "LetStmt ErrorStmt ErrorStmt LetStmt"),

@@ -9,7 +9,7 @@ from programs import program
 from dandc.compiler.interp import InstanceResult, run_kernel
 from dandc.compiler.kir import Kernel
 
-IMPORTS = "import html; import json; "
+IMPORTS = "import csv; import html; import json; "
 
 
 @functools.cache
@@ -25,12 +25,13 @@ def results(text: str, arguments: list[list[Any]], *, interpreted: int = 2) -> l
     return found
 
 
-def call(signature: str, expression: str, arguments: list[Any], *, interpreted: int = 2) -> list[Any]:
+def call(signature: str, expression: str, arguments: list[Any], *, interpreted: int = 2, ahead: str = "") -> list[Any]:
     """The values of `expression` for each argument: `call("x: str) => (y: i64", "x.len()", ["a"])`.
 
-    An argument is a tuple where there are several parameters. A trap or failure stands for the value as text.
+    An argument is a tuple where there are several parameters. A trap or failure stands for the value as text;
+    `ahead` is text before the function.
     """
-    text = f"function f({signature}) = {expression};"
+    text = f"{ahead} function f({signature}) = {expression};"
     lists = [list(a) if isinstance(a, tuple) else [a] for a in arguments]
     return [_value(r) for r in results(text, lists, interpreted=interpreted)]
 

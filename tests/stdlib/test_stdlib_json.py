@@ -67,7 +67,7 @@ def test_missing_options_are_none_and_unknown_members_are_ignored() -> None:
     bad = {
         "{}": "`a` is missing at $, byte 2",
         '{"a": 1, "zz": tru}': "expected a value",
-        '{"a": 1, "zz": {"x": 01}}': "a number has no leading zero",
+        '{"a": 1, "zz": {"x": 01}}': "a number has no leading zero at $, byte 21",
         '{"a": 1, "a": 2}': "`a` is given twice at $, byte",
         '{"a": "x"}': "expected a number at $.a, byte 6",
         '{"a": null}': "expected a number at $.a",

@@ -146,7 +146,7 @@ ARRAYS = [[], [1], [3, 1, 2], [5, 5, 5], list(range(20)), [-1, 0, 1]]
         ("array[i64]", "xs.flat_map(|x| [x, x + 1])", lambda xs: [v for x in xs for v in (x, x + 1)]),
         ("array[(i64, i64)]", "xs.zip(xs.reverse())", lambda xs: list(zip(xs, xs[::-1], strict=True))),
         ("bool", "xs.any(|x| x == 5)", lambda xs: 5 in xs),
-        ("bool", "xs.every(|x| x == 5)", lambda xs: all(x == 5 for x in xs)),
+        ("bool", "xs.all(|x| x == 5)", lambda xs: all(x == 5 for x in xs)),
         ("bool", "xs.contains(3)", lambda xs: 3 in xs),
         ("option[i64]", "xs.index_of(2)", lambda xs: some(xs.index(2)) if 2 in xs else NONE),
         ("option[i64]", "xs.first()", lambda xs: some(xs[0]) if xs else NONE),

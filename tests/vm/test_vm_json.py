@@ -34,6 +34,8 @@ TYPES = {
     "m.Line": RecordDef((("time", I64), ("level", Option(STR)))),
     "m.Shape": EnumDef((("point", ()), ("circle", (F64,)), ("box", (I64, I64)))),
     "m.Box": RecordDef((("value", I64),)),
+    "m.Named": RecordDef((("time", I64), ("kind", Named("m.Kind"))), ("@time", "the kind")),
+    "m.Kind": EnumDef((("a", ()), ("b", (I64,))), ("A", "b-1")),
     "m.Loop": RecordDef((("next", Array(Named("m.Loop"))),)),
 }
 
@@ -58,6 +60,8 @@ FITS = [
     (Option(UNIT), {"some": None}, Variant(1, (None,))),
     (LINE, {"time": 1, "level": "x", "more": []}, (1, Variant(1, ("x",)))),
     (LINE, {"time": 1}, (1, Variant(0))),
+    (Named("m.Named"), {"@time": 1, "the kind": "A", "time": 2}, (1, Variant(0))),
+    (Named("m.Named"), {"@time": 1, "the kind": {"b-1": 5}}, (1, Variant(1, (5,)))),
     (SHAPE, "point", Variant(0)),
     (SHAPE, {"circle": 1.5}, Variant(1, (1.5,))),
     (SHAPE, {"box": [1, 2]}, Variant(2, (1, 2))),
@@ -202,3 +206,17 @@ def test_round_trip_through_text(row: Any) -> None:
     t = Array(Option(Array(item)))
     neutral = [Variant(1, (v,)) if v else Variant(0) for v in value]
     assert neutral == take(t, parse_json(json.dumps(to_json(t, neutral, TYPES))))
+
+
+def test_an_f32_is_rounded_once():
+    """A text that is nearest to the upper of two f32, while its f64 lies halfway and would go to the even one below."""
+    text = "1.00000005960464477540"
+    assert 1.0000001192092896 == from_json(Basic("f32"), parse_json(text), TYPES)
+    assert 1.0000000596046448 == from_json(F64, parse_json(text), TYPES)
+    assert 0.5 == from_json(Basic("f32"), 0.5, TYPES)
+    long = text.rstrip("0") + "0" * 6_000
+    assert 1.0000001192092896 == from_json(Basic("f32"), parse_json(long), TYPES)
+    middle = "1.000000059604644775390625"
+    assert [1.0, 1.0000001192092896] == [
+        from_json(Basic("f32"), parse_json(middle + rest), TYPES) for rest in ("0" * 5_000, "0" * 5_000 + "1")
+    ]
