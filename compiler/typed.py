@@ -448,7 +448,10 @@ class TFn:
 
 @frozen(slots=True)
 class TPort:
-    """A port of a kernel, composition or communication function: `kind` is `one`, `optional` or `set`."""
+    """A port of a kernel, composition or communication function: `kind` is `one`, `optional`, `set`, or `key`.
+
+    A parameter of kind `key` takes the key of the instance; inside the kernel it is like one of kind `one`.
+    """
 
     name: str
     kind: str
@@ -459,7 +462,7 @@ class TPort:
     @property
     def flow(self) -> FlowType:
         """The port's type as a set."""
-        card = {"one": "one", "optional": "optional", "set": "many"}[self.kind]
+        card = {"one": "one", "key": "one", "optional": "optional", "set": "many"}[self.kind]
         return FlowType(card, self.key, self.item)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from dandc.cache import Cache, default_folder
-from dandc.compiler.flow import FlowType, Graph
+from dandc.compiler.flow import FlowType, Graph, LoopNode
 from dandc.compiler.flow import Program as Compiled
 from dandc.compiler.identity import program_hash
 from dandc.compiling import CompileError, Options, compile_file
@@ -117,7 +117,9 @@ def compile(path: str | os.PathLike[str], *, cache: str | os.PathLike[str] | Non
 
 def own_compositions(program: Compiled) -> dict[str, Graph]:
     """The compositions of the root module, by the names that they have there."""
-    return {name.removeprefix("main."): g for name, g in program.graphs.items() if name.startswith("main.")}
+    loops = {node.graph for g in program.graphs.values() for node in g.nodes if isinstance(node, LoopNode)}
+    own = (name for name in program.graphs if name.startswith("main.") and name not in loops)
+    return {name.removeprefix("main."): program.graphs[name] for name in own}
 
 
 def choose_composition(program: Compiled, name: str | None) -> Graph:

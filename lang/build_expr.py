@@ -12,6 +12,7 @@ from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, is_token, name, path
 from dandc.lang.build_types import LITERALS, pattern
 from dandc.lang.literals import string_value
+from dandc.lang.spans import Span
 
 _LEVELS = (
     ("OR",),
@@ -129,27 +130,21 @@ def _arg(context: Context, child: Child) -> t.Arg:
     rule = None if is_token(child) else _ARGUMENTS.get(child.data)
     if rule is not None:
         return rule(context, child.children)
-    value = expr(context, child)
+    value = _argument_value(context, child)
     return t.Arg(value.span, None, value)
 
 
 def _named_arg(context: Context, children: list[Child]) -> t.Arg:
-    word, shard, value, policies = children
-    _reject_flow_words(context, shard.children if shard is not None else [], policies.children)
-    node = expr(context, value)
+    word, shard, value = children
+    _reject_words(context, shard.children if shard is not None else [])
+    node = _argument_value(context, value)
     return t.Arg(context.upto(word, node), name(context, word), node)
 
 
 def _sharded_arg(context: Context, children: list[Child]) -> t.Arg:
-    word, value, policies = children
-    _reject_flow_words(context, [word], policies.children)
-    node = expr(context, value)
-    return t.Arg(node.span, None, node)
-
-
-def _policed_arg(context: Context, children: list[Child]) -> t.Arg:
-    _reject_flow_words(context, [], children[1:])
-    node = expr(context, children[0])
+    word, value = children
+    _reject_words(context, [word])
+    node = _argument_value(context, value)
     return t.Arg(node.span, None, node)
 
 
@@ -158,18 +153,41 @@ def _spread_arg(context: Context, children: list[Child]) -> t.Arg:
     return t.Arg(context.upto(children[0], node), None, node, spread=True)
 
 
-def _reject_flow_words(context: Context, shards: list[Child], policies: list[Child]) -> None:
+def _reject_words(context: Context, shards: list[Child]) -> None:
     for word in shards:
         context.report("P0118", f"`{word}` stands only in compositions", context.at(word), "no sets to divide here")
-    for policy in policies[:1]:
-        word = policy.children[0]
-        context.report("P0119", f"the policy `{word}` stands only in compositions", context.at(word), "not a policy")
+
+
+def _argument_value(context: Context, child: Child) -> t.Expr:
+    """The value of an argument; what belongs to compositions is reported and left out."""
+    rule = "" if is_token(child) else child.data
+    if rule == "policed":
+        behind = child.children[1]
+        word = behind.children[0]
+        if behind.data == "join":
+            context.report("P0118", "sets are joined only in compositions", context.at(word), "no sets to join here")
+        else:
+            message = f"the policy `{word}` stands only in compositions"
+            context.report("P0119", message, context.at(word), "not a policy")
+        return expr(context, child.children[0])
+    if rule == "reduced":
+        word = child.children[0]
+        note = "arrays are folded by `xs.fold(start, |a, b| ...)`"
+        context.report("P0118", "`reduce` stands only in compositions", context.at(word), "no set to fold here", note)
+        return expr(context, child.children[1])
+    if rule in ("merge", "first"):
+        parts = [_argument_value(context, part) for part in child.children]
+        sign = "++" if rule == "merge" else "else"
+        note = "arrays and texts are joined by `+`" if rule == "merge" else "an option is read by `.or(other)`"
+        between = Span(context.file, parts[0].span.end, parts[1].span.start)
+        context.report("P0118", f"`{sign}` stands only in compositions", between, "not an operator here", note)
+        return parts[0]
+    return expr(context, child)
 
 
 _ARGUMENTS: dict[str, Callable[[Context, list[Child]], t.Arg]] = {
     "named_arg": _named_arg,
     "sharded_arg": _sharded_arg,
-    "policed_arg": _policed_arg,
     "spread_arg": _spread_arg,
 }
 

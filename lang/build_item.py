@@ -6,7 +6,7 @@ from dandc.lang import literals
 from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, name
 from dandc.lang.build_expr import arguments, expr, optional_expr
-from dandc.lang.build_flow import flow_block
+from dandc.lang.build_flow import flow_block, policies
 from dandc.lang.build_stmt import block, iterable
 from dandc.lang.build_types import pattern, type_expr
 from dandc.lang.spans import Span
@@ -139,8 +139,11 @@ def _ports(context: Context, tree: Child) -> tuple[t.Port, ...]:
 
 
 def _port(context: Context, children: list[Child]) -> t.Port:
-    type_ = type_expr(context, children[1])
-    return t.Port(context.upto(children[0], type_), name(context, children[0]), type_)
+    word, key, type_ = children
+    declared = type_expr(context, type_)
+    if key is not None:
+        declared = t.KeyType(context.upto(key, declared), declared)
+    return t.Port(context.upto(word, declared), name(context, word), declared)
 
 
 def _function(context: Context, children: list[Child], head: _Head) -> t.Item:
@@ -167,6 +170,17 @@ def _composition(context: Context, children: list[Child], head: _Head) -> t.Item
     return t.CompositionItem(span, name(context, word), *ports, flow_block(context, body), doc=doc, public=public)
 
 
+def _default(context: Context, children: list[Child], head: _Head) -> t.Item:
+    span, _, public = head
+    _, target, listed, _ = children
+    if public:
+        context.report("P0113", "a default is not public", span, "remove the `pub` before it")
+    built = policies(context, listed.children)
+    if not built:
+        context.report("P0119", "a default is a policy", context.at(target), "`default http retry 3;`")
+    return t.DefaultItem(span, name(context, target), built)
+
+
 def _test(context: Context, children: list[Child], head: _Head) -> t.Item:
     span, doc, public = head
     _, title, _, targets, table, body = children
@@ -189,5 +203,6 @@ _ITEMS: dict[str, Callable[[Context, list[Child], _Head], t.Item]] = {
     "function_item": _function,
     "communication_item": _communication,
     "composition_item": _composition,
+    "default_item": _default,
     "test_item": _test,
 }

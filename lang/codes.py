@@ -351,17 +351,11 @@ _family(
             "Conditions and loops over values stand in a `function`; for one call an item there is `each`.\n\n"
             "    pages = http.fetch(each requests);",
         ),
-        "P0115": (
-            "Not there yet",
-            "The construct belongs to the language, but this version cannot compile it. It is skipped, so that the "
-            "rest of "
-            "the module is checked nevertheless.\n\n"
-            "    page = http.fetch(request) cache 30d;    // `cache` is skipped in this version",
-        ),
         "P0116": (
-            "Duration expected",
-            "A duration is an integer and a unit without a space: `ms`, `s`, `m` or `h`.\n\n"
-            "    page = http.fetch(request) timeout 2s;",
+            "Amount without a unit",
+            "A duration is an integer and a unit without a space: `ms`, `s`, `m`, `h` or `d`. A size has `B`, `KB`, `MB`, "
+            "`GB` (thousands) or `KiB`, `MiB`, `GiB` (1024s).\n\n"
+            "    page = http.fetch(request) timeout 2s;\n    rows = parse(each pages) limit memory 64MiB;",
         ),
         "P0117": (
             "Operators that do not go together",
@@ -371,16 +365,16 @@ _family(
         ),
         "P0118": (
             "Word of compositions in a function",
-            "`all`, `each`, `keyed`, `anyEach` and `anyKeyed` say how a set is divided over the calls of a node. "
-            "Inside a "
+            "`all`, `each`, `keyed`, `anyEach` and `anyKeyed` say how a set is divided over the calls of a node; `by`, "
+            "`cross`, `++`, `else`, `reduce` and `loop` connect sets. Inside a "
             "function a set is read with `for`; `..` updates a record inside functions only.\n\n"
             "    for item in items { }",
         ),
         "P0119": (
             "Misplaced policy",
-            "Policies follow a call of a composition, each at most once: `retry N`, with `on (...)` right after it, "
-            "`timeout D`, and `on failure` with `fail`, `skip`, `value` or `collect into NAME`.\n\n"
-            "    page = http.fetch(request) retry 3 on (429, 5xx) timeout 2s;",
+            "Policies follow a call or a loop of a composition, behind its join, each at most once, and their numbers are "
+            "at least 1. `on (...)` stands right after its `retry`.\n\n"
+            "    page = http.fetch(request) retry 3 on (429, 5xx) timeout 2s on failure skip;",
         ),
         "P0120": (
             "`emit` without `<-`",
@@ -433,6 +427,24 @@ _family(
             "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. The message says what "
             "stands for it.\n\n"
             "    let doubled = xs.map(|x| 2 * x);",
+        ),
+        "P0128": (
+            "No such policy",
+            "What stands behind a call of a composition is a join or a policy: `retry`, `timeout`, `on failure`, `limit`, "
+            "`concurrency`, `cache`, `once`, `after`, `within`.\n\n"
+            "    page = http.fetch(request) retry 3 timeout 2s;",
+        ),
+        "P0129": (
+            "Incomplete join or reduce",
+            "`by` names the two or more parameters whose arguments meet, with a strategy between each two. `reduce` stands "
+            "before the call of a function.\n\n"
+            "    rows = match_up(keyed orders, keyed prices) by orders left prices;\n    most = reduce larger(all rows);",
+        ),
+        "P0130": (
+            "Loop without a bound",
+            "A loop of a composition says how many turns it has at most, so that every run ends; one that would go on fails "
+            "with `loop.limit`.\n\n"
+            "    loop (after: option[str] = none) up to 1_000 { ... }",
         ),
     }
 )

@@ -226,8 +226,8 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
     "C0407": ("items do not fit", "The set's items have another type than what is declared."),
     "C0408": (
         "two sharded arguments",
-        "Two arguments of one call are sharded, and nothing says which items meet. Joins are not implemented yet; shard one"
-        " argument and pass the other with `all`.",
+        "Two arguments of one call are sharded, and nothing says which items meet. `by x inner y` joins what has the"
+        " same key, `cross` pairs everything with everything; or pass one of them whole, with `all`.",
     ),
     "C0409": (
         "no key to inherit",
@@ -262,7 +262,8 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
     "C0419": ("not callable here", "A composition calls functions, communication functions and compositions."),
     "C0420": (
         "sharding does not fit",
-        "`each` passes one item an instance, `keyed` a set of those with one key; the parameter takes the other.",
+        "`each` passes one item an instance, `keyed` a set of those with one key, `anyEach` and `anyKeyed` a set of some; the parameter"
+        " takes the other.",
     ),
     "C0421": (
         "`on failure value` does not fit",
@@ -299,9 +300,76 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
         "`expect fails run f(...)` says that a run ends with a failure, `expect traps expression` that an expression ends with a"
         ' trap; both take its code after `with`: `expect traps 1 / x with "trap.division"`.',
     ),
-    "C0490": (
-        "not implemented yet",
-        "This part of the composition language is reserved and not implemented in this version.",
+    "C0450": (
+        "join does not name the sharded arguments",
+        "`by` names the parameters whose arguments are sharded, each of them once: `f(keyed xs, keyed ys) by a left b`, where `a` and"
+        " `b` are the parameters of `f`. An argument that is not sharded is the same for all instances and needs no join.",
+    ),
+    "C0451": (
+        "keys that never meet",
+        "Groups are joined where their keys are equal, so the keys of both sides have one type. What stands left of a strategy has the"
+        " key of everything that was joined before; after a `cross` that is the tuple of both keys.",
+    ),
+    "C0452": (
+        "strategy does not fit",
+        "`inner`, `left`, `right`, `full` and `anti` join `keyed` arguments with each other, or `anyKeyed` arguments with each other."
+        " Single items (`each`) and groups without a common key (`anyEach`) meet others by `cross`.",
+    ),
+    "C0453": (
+        "no key to take",
+        "A parameter `key K` of a function takes the key of the instance by itself: the call needs instances with a key of type K"
+        " (`each` or `keyed` over a set with keys, or a join), and does not mention the parameter.",
+    ),
+    "C0454": (
+        "policy without a meaning",
+        "`retry`, `cache` and `once` belong to communication, `limit` to functions, `within` to compositions and loops, `timeout` to"
+        " functions and communication, and `concurrency` to calls with several instances.",
+    ),
+    "C0455": (
+        "`reduce` does not fit",
+        "`reduce f(all xs)` and `reduce f(keyed xs)` fold the items of a set with a function that begins with two items `T` and gives"
+        " one: `function larger(a: Row, b: Row) => (c: Row)`. Its further parameters are the same for all pairs.",
+    ),
+    "C0456": (
+        "sets that do not go together",
+        "`a ++ b` puts sets with the same items and keys together; `a else b` takes the first of several single items of one type that"
+        " is there.",
+    ),
+    "C0457": (
+        "`else` that is never taken",
+        "`a else b` gives `b` where `a` is absent. An item that is always there leaves nothing to what stands behind it.",
+    ),
+    "C0458": (
+        "loop variable and its `next`",
+        "The body of a loop says for every variable of its head, once, what it is in the next turn: `next after = last;`.",
+    ),
+    "C0459": (
+        "value of a loop variable",
+        "A loop variable is one item: it begins as a constant or as one item of the composition, and `next` gives it an item that may be"
+        " absent, which ends the loop. To a variable of type `option[T]` `next` gives a `T`.",
+    ),
+    "C0460": (
+        "step outside of a loop",
+        "`yield` gives items of a turn to the composition around a loop, and `next` begins the next turn; elsewhere there are no turns.",
+    ),
+    "C0461": (
+        "loop that never ends",
+        "A loop ends when one of its `next` gets nothing. Here all of them are always there, so the loop could only reach its bound,"
+        " and that is a failure. Take at least one of them from an `optional` output.",
+    ),
+    "C0462": (
+        "default does not fit",
+        "`default http ...;`, `default function ...;` and `default composition ...;` give policies to all such calls of the file, each"
+        " policy once. What belongs to one call (`once`, `after`, `collect`, `value`) is said there.",
+    ),
+    "C0463": (
+        "nothing to wait for",
+        "`after` names sets that calls of the same composition, or of the same turn of a loop, make: the call begins when those have"
+        " ended. Inputs and constants are there from the beginning.",
+    ),
+    "C0464": (
+        "`once` needs a text",
+        "`once KEY` names an effect, so that it happens once: KEY is a constant text, or a set of one item of type str.",
     ),
 }
 

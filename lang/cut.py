@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 200
 ITEM_WORDS = frozenset(
-    "IMPORT CONFIG ENDPOINT RECORD ENUM CONST FN FUNCTION COMMUNICATION COMPOSITION TEST PUB".split()
+    "IMPORT CONFIG ENDPOINT RECORD ENUM CONST DEFAULT FN FUNCTION COMMUNICATION COMPOSITION TEST PUB".split()
 )
 _OPEN = frozenset(("LPAR", "LSQB", "LBRACE", "FSTR_OPEN"))
 _CLOSE = frozenset(("RPAR", "RSQB", "RBRACE", "FSTR_CLOSE"))
@@ -56,14 +56,14 @@ def cut(tokens: "list[Token]", text: str) -> list[Segment]:
 
 
 def _opens_item(tokens: "list[Token]", i: int, braces: int, text: str) -> bool:
-    if i and tokens[i - 1].type == "PUB":
+    if i and tokens[i - 1].type in ("PUB", "DEFAULT"):
         return False
     following = tokens[i + 1].type if i + 1 < len(tokens) else ""
     if tokens[i].type == "FN" and following == "LPAR":
         return False
     if not braces:
         return True
-    return begins_line(tokens[i], text) and (following in ITEM_WORDS or following in {"NAME", "QUOTED", "STR", "VALUE"})
+    return begins_line(tokens[i], text) and (following in ITEM_WORDS or following in {"NAME", "QUOTED", "STR"})
 
 
 def begins_line(token: "Token", text: str) -> bool:

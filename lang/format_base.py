@@ -14,6 +14,7 @@ from dandc.lang import tree as t
 from dandc.lang.format_docs import BLANK, FRESH, HARD, LINE, SOFT, Doc, Line, Suffix, concat, group, if_break, indent
 from dandc.lang.format_tape import NOTHING, Tape, Trivia
 from dandc.lang.lexing import RESERVED
+from dandc.lang.softwords import SOFT_WORDS
 
 # A child to print, and how tightly its context binds (the levels stand in format_expr.py).
 Request = tuple[t.Node, int]
@@ -22,9 +23,7 @@ Steps = Generator[Request, Doc, Doc]
 Rule = Callable[["Printer", Any, int], Steps | Doc]
 
 # The names that mean something after a call are quoted if their author quoted them.
-_SOFT_WORDS = frozenset(
-    "retry timeout on failure collect into skip value named intrinsic expect fails traps given run with".split()
-)
+_SOFT_WORDS = SOFT_WORDS | frozenset("named key intrinsic expect fails traps given run with".split())
 
 
 @define
@@ -139,6 +138,8 @@ def leftmost(node: t.Node) -> t.Node | None:
             return base
         case t.Arg(name=None, spread=False, value=inner) | t.FlowArg(name=None, shard="", value=inner):
             return inner
+        case t.FlowMerge(parts=parts):
+            return parts[0]
         case t.ExprStmt(value=value) | t.FlowConst(value=value) | t.FlowStmt(targets=(), value=value):
             return value
         case t.AssignStmt(target=target):

@@ -1,8 +1,8 @@
-"""Prints statements of compositions: policies stand behind their call if they fit there, else one a line."""
+"""Prints statements of compositions: joins and policies stand behind their call if they fit there, else one a line."""
 
 from dandc.lang import tree as t
-from dandc.lang.format_base import Printer, Rule, Steps, listed, separator
-from dandc.lang.format_docs import LINE, Doc, concat, group, indent
+from dandc.lang.format_base import Printer, Rule, Steps, enclosed, listed, separator
+from dandc.lang.format_docs import HARD, LINE, Doc, concat, group, indent
 from dandc.lang.format_expr import arguments
 
 
@@ -37,11 +37,42 @@ def _is_dotted(node: t.Expr) -> bool:
 def _call(p: Printer, node: t.FlowCall, _: int) -> Steps:
     callee = p.path(node.path)
     args = yield from listed(p, "(", node.args)
-    policies: list[Doc] = []
-    for policy in node.policies:
-        before = p.before(policy)
-        policies += [*separator(before, LINE), (yield policy, 0)]
-    return concat(callee, args, group(indent(*policies)) if policies else "")
+    behind: tuple[t.Node, ...] = node.policies if node.join is None else (node.join, *node.policies)
+    return concat(callee, args, (yield from _behind(p, behind)))
+
+
+def _behind(p: Printer, nodes: tuple[t.Node, ...]) -> Steps:
+    """What stands behind a call or a loop: on its line, or one a line."""
+    parts: list[Doc] = []
+    for node in nodes:
+        before = p.before(node)
+        parts += [*separator(before, LINE), (yield node, 0)]
+    return group(indent(*parts)) if parts else ""
+
+
+def _join(p: Printer, node: t.FlowJoin, _: int) -> Doc:
+    if not node.names:
+        return p.word("cross")
+    first = concat(p.word("by"), " ", p.name(node.names[0]))
+    others: list[Doc] = []
+    for strategy, name in zip(node.strategies, node.names[1:], strict=True):
+        others += [LINE, p.word(strategy), " ", p.name(name)]
+    return group(first, indent(*others))
+
+
+def _reduce(p: Printer, node: t.FlowReduce, _: int) -> Steps:
+    return concat(p.word("reduce"), " ", (yield node.call, 0))
+
+
+def _merge(p: Printer, node: t.FlowMerge, _: int) -> Steps:
+    """All parts on one line, or each of the others on a line of its own behind its operator."""
+    word = "++" if node.kind == "join" else "else"
+    parts: list[Doc] = [(yield node.parts[0], 0)]
+    for part in node.parts[1:]:
+        index = p.tape.find(word)
+        p.tape.gather(index)
+        parts += [*separator(p.tape.take(), LINE), p.token(index), " ", (yield part, 0)]
+    return group(parts[0], indent(*parts[1:]))
 
 
 def _arg(p: Printer, node: t.FlowArg, _: int) -> Steps:
@@ -53,17 +84,79 @@ def _arg(p: Printer, node: t.FlowArg, _: int) -> Steps:
     return concat(*parts, (yield node.value, 0))
 
 
-def _policy(p: Printer, node: t.Policy, _: int) -> Doc:
-    if node.kind == "timeout":
-        return concat(p.word("timeout"), " ", p.next())
-    if node.kind == "on_failure":
-        parts = [p.word("on"), " ", p.word("failure"), " ", p.word(node.mode)]
-        return concat(*parts, *([] if node.into is None else [" ", p.word("into"), " ", p.name(node.into)]))
+def _policy(p: Printer, node: t.Policy, _: int) -> Steps:
+    match node.kind:
+        case "on_failure":
+            return _on_failure(p, node)
+        case "retry":
+            return _retry(p, node)
+        case "limit":
+            return _limit(p, node)
+        case "once":
+            assert node.key is not None
+            return concat(p.word("once"), " ", (yield node.key, 0))
+        case "after":
+            parts: list[Doc] = [p.word("after"), " "]
+            for i, name in enumerate(node.names):
+                parts += [", " if i else "", p.name(name)]
+            return concat(*parts)
+    return concat(p.word(node.kind), " ", p.next())
+
+
+def _on_failure(p: Printer, node: t.Policy) -> Doc:
+    parts = [p.word("on"), " ", p.word("failure"), " ", p.word(node.mode)]
+    if node.into is not None:
+        parts += [" ", p.word("into"), " ", p.name(node.into)]
+    if node.count:
+        parts += [" ", p.word("up"), " ", p.word("to"), " ", p.next()]
+    return concat(*parts, *([" ", p.word("%")] if node.percent else []))
+
+
+def _retry(p: Printer, node: t.Policy) -> Doc:
     parts = [p.word("retry"), " ", p.next()]
     for i in range(len(node.on)):
         parts += [", "] if i else [" ", p.word("on"), " ", p.word("(")]
         parts.append(p.next())
     return concat(*parts, p.word(")") if node.on else "")
+
+
+def _limit(p: Printer, node: t.Policy) -> Doc:
+    parts = [p.word("limit"), " "]
+    for i, (word, _) in enumerate(node.bounds):
+        parts += [", " if i else "", p.word(word), " ", p.next()]
+    return concat(*parts)
+
+
+# Loops.
+
+
+def _yield(p: Printer, node: t.FlowYield, _: int) -> Steps:
+    return concat(p.word("yield"), " ", p.name(node.name), " ", p.word("<-"), " ", (yield node.value, 0), ";")
+
+
+def _next(p: Printer, node: t.FlowNext, _: int) -> Steps:
+    return concat(p.word("next"), " ", p.name(node.name), " ", p.word("="), " ", (yield node.value, 0), ";")
+
+
+def _loop_var(p: Printer, node: t.LoopVar, _: int) -> Steps:
+    parts = [p.name(node.name), p.word(":"), " ", (yield node.type, 0)]
+    return concat(*parts, " ", p.word("="), " ", (yield node.value, 0))
+
+
+def _loop(p: Printer, node: t.FlowLoop, _: int) -> Steps:
+    parts = [p.word("loop"), " ", (yield from listed(p, "(", node.variables))]
+    parts += [" ", p.word("up"), " ", p.word("to"), " ", p.next(), " "]
+    found = yield from enclosed(p, p.tape.find("{"), node.body)
+    behind = yield from _behind(p, node.policies)
+    return concat(*parts, found.doc(HARD, comma="", blanks=True), behind, ";" if node.policies else "")
+
+
+# Defaults.
+
+
+def _default(p: Printer, node: t.DefaultItem, _: int) -> Steps:
+    head = concat(p.word("default"), " ", p.token(p.tape.index(node.target.span.start)))
+    return concat(head, (yield from _behind(p, node.policies)), ";")
 
 
 RULES: dict[type[t.Node], Rule] = {
@@ -72,5 +165,13 @@ RULES: dict[type[t.Node], Rule] = {
     t.FlowConst: _const,
     t.FlowCall: _call,
     t.FlowArg: _arg,
+    t.FlowJoin: _join,
+    t.FlowReduce: _reduce,
+    t.FlowMerge: _merge,
+    t.FlowYield: _yield,
+    t.FlowNext: _next,
+    t.LoopVar: _loop_var,
+    t.FlowLoop: _loop,
     t.Policy: _policy,
+    t.DefaultItem: _default,
 }

@@ -57,6 +57,10 @@ def _optional_type(p: Printer, node: t.OptionalType, _: int) -> Steps:
     return concat(p.word("optional"), " ", (yield node.item, 0))
 
 
+def _key_type(p: Printer, node: t.KeyType, _: int) -> Steps:
+    return concat(p.word("key"), " ", (yield node.key, 0))
+
+
 def _type_param(p: Printer, node: t.TypeParam, _: int) -> Doc:
     parts = [p.name(node.name)]
     for i, bound in enumerate(node.bounds):
@@ -94,6 +98,7 @@ RULES: dict[type[t.Node], Rule] = {
     t.FnType: _fn_type,
     t.SetType: _set_type,
     t.OptionalType: _optional_type,
+    t.KeyType: _key_type,
     t.TypeParam: _type_param,
     t.WildcardPattern: _wildcard,
     t.NamePattern: _name_pattern,

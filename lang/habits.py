@@ -41,7 +41,6 @@ _STATEMENTS = {
     **dict.fromkeys(("throw", "raise", "panic"), _Habit("a function gives up with `fail`", "fail")),
     "try": _Habit("there are no exceptions", None, "what can fail gives a `result`: `match` on it, or pass its error on with `?`"),
     **dict.fromkeys(("print", "echo"), _Habit("a kernel has no output to print to", "note", "`note f\"...\"` is kept with the run")),
-    "yield": _Habit("an output is given with `emit`", None, "`emit name <- value;`"),
     "pass": _Habit("an empty block is written `{ }`"),
 }  # fmt: skip
 _OPERANDS = {
@@ -87,6 +86,8 @@ def _statement_word(case: Case) -> Diagnostic | None:
         return None
     if case.problem.index == case.problem.statement and word.type == "NAME":
         return None
+    if word.type == "LOOP" and any(t.type == "LPAR" for t in case.problem.tokens[case.problem.statement + 1 :][:1]):
+        return None  # a loop of compositions
     return _habit(case, word, habit, certain=habit.instead == "else if" and case.before(word) == "RBRACE")
 
 

@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from dandc.lang import literals
 from dandc.lang.diagnostics import Diagnostic, Fix
+from dandc.lang.softwords import SOFT_TYPES, meant
 from dandc.lang.spans import Source, Span
 from dandc.lang.testwords import mark_test_words
 
@@ -27,9 +28,9 @@ MAX_DIAGNOSTICS = 100
 _HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]+")
 
 RESERVED = frozenset(
-    "import as pub config endpoint record enum const fn function communication composition test let var if else match "
-    "for in while return break continue emit fail note true false and or not inout optional all each keyed anyEach "
-    "anyKeyed by cross loop yield reduce".split()
+    "import as pub config endpoint record enum const default fn function communication composition test let var if else "
+    "match for in while return break continue emit fail note true false and or not inout optional all each keyed "
+    "anyEach anyKeyed by cross loop yield reduce".split()
 )
 RESERVED_TYPES = frozenset(w.upper() for w in RESERVED if not w.startswith("any")) | {"ANY_EACH", "ANY_KEYED"}
 
@@ -121,17 +122,26 @@ def _keyword(state: _State, token: "Token") -> None:
     state.tokens.append(token)
 
 
+def _soft(state: _State, token: "Token") -> None:
+    if not meant(state.tokens, token, state.source.text):
+        token.type = "NAME"
+    state.tokens.append(token)
+
+
 def _colon(state: _State, token: "Token") -> None:
     if state.tokens and state.tokens[-1].type in RESERVED_TYPES:
         state.tokens[-1].type = "FNAME"
     state.tokens.append(token)
 
 
+_SHORT = {"DURATION": "1s", "SIZE": "1B"}
+
+
 def _number(state: _State, token: "Token") -> None:
     digits = token.replace("_", "")
     if len(token) > MAX_NUMBER:
         state.report("L0003", f"a number has at most {MAX_NUMBER} characters", _span(state, token))
-        _keep_as(state, token, token.type, "1s" if token.type == "DURATION" else "0")
+        _keep_as(state, token, token.type, _SHORT.get(token.type, "0"))
     elif token.type == "INT" and len(digits) > 1 and digits[0] == "0" and digits.isdigit():
         fix = Fix("write it without the leading zeros", _span(state, token), digits.lstrip("0") or "0")
         state.report(
@@ -306,8 +316,9 @@ def _bad_char(state: _State, token: "Token") -> None:
 
 _SPECIAL: "dict[str, Callable[[_State, Token], None]]" = {
     **dict.fromkeys(RESERVED_TYPES, _keyword),
+    **dict.fromkeys(SOFT_TYPES, _soft),
     "COLON": _colon,
-    **dict.fromkeys(("INT", "FLOAT", "DURATION"), _number),
+    **dict.fromkeys(("INT", "FLOAT", "DURATION", "SIZE"), _number),
     **dict.fromkeys(("STR", "BYTES"), _string),
     "FSTR": _fstring,
     "DOC": _doc,

@@ -15,7 +15,8 @@ _UNICODE = re.compile(r"u\{[0-9A-Fa-f]{1,6}\}")
 _BYTE = re.compile(r"x[0-9A-Fa-f]{2}")
 _FSTR_PART = re.compile(r"\\u\{[^}\"\n]*\}|\\[\s\S]|\{\{|\}\}|[{}]")
 _FSTR_EXPR = re.compile(r'(?:[^{}"\n]|"(?:[^"\\\n]|\\[^\n])*")*')
-_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 def _scalar(body: str) -> int | None:
@@ -92,9 +93,15 @@ def int_value(token: str) -> int:
 
 
 def duration_ms(token: str) -> int:
-    """The milliseconds of `500ms`, `2s`, `1m`, `3h`."""
+    """The milliseconds of `500ms`, `2s`, `1m`, `3h`, `30d`."""
     unit = "ms" if token.endswith("ms") else token[-1]
     return int(token[: -len(unit)].replace("_", "")) * _MS[unit]
+
+
+def size_bytes(token: str) -> int:
+    """The bytes of `512B`, `64KB`, `64KiB`, `2MiB`, `1GB`."""
+    amount = token.rstrip("BKMGi")
+    return int(amount.replace("_", "")) * _BYTES[token[len(amount) :]]
 
 
 def unindent(pieces: list[str]) -> list[str]:

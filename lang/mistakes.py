@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dandc.lang.cut import ITEM_WORDS
@@ -14,13 +15,13 @@ from dandc.lang.habits import HABITS
 from dandc.lang.lexing import RESERVED
 from dandc.lang.mistake_case import Case, found
 from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition
+from dandc.lang.softwords import POLICIES, SOFT_TYPES
 from dandc.lang.spans import Source, Span
 
 if TYPE_CHECKING:
     from lark import Token
 
 _CLOSING = {"LPAR": ")", "LSQB": "]", "LBRACE": "}", "FSTR_OPEN": "}"}
-_LATER_POLICIES = frozenset("after once cache limit concurrency within".split())
 
 
 def explain(problem: Problem, source: Source) -> Diagnostic:
@@ -49,7 +50,9 @@ def _missing_condition(case: Case) -> Diagnostic | None:
 
 def _increment(case: Case) -> Diagnostic | None:
     """`i++` and `i--`: noticed at the first sign of a statement, or at the second one of an expression."""
-    if case.type not in ("PLUS", "MINUS"):
+    if case.type == "PLUSPLUS":
+        return _plus_plus(case)
+    if case.type != "MINUS":
         return None
     at_first = case.problem.type_at(1) == case.type
     other = case.problem.tokens[case.problem.index + 1] if at_first else case.problem.previous
@@ -65,9 +68,21 @@ def _increment(case: Case) -> Diagnostic | None:
     return Diagnostic("P0106", f"there is no operator `{case.token * 2}`", span, "not an operator", fixes=(fix,))
 
 
+def _plus_plus(case: Case) -> Diagnostic | None:
+    if case.item == "COMPOSITION":
+        return None
+    if case.problem.index == case.problem.statement:
+        fix, label = _prefix_increment(case, case.span), "not an operator"
+    elif case.problem.type_at(1) in ("SEMICOLON", "RBRACE", "RPAR", "$END"):
+        fix, label = Fix("write `+= 1`", case.span, " += 1", certain=True), "not an operator"
+    else:
+        fix, label = Fix("write `+`", case.span, "+"), "joins sets, in compositions only"
+    return Diagnostic("P0106", "there is no operator `++`", case.span, label, fixes=(fix,))
+
+
 def _prefix_increment(case: Case, span: Span) -> Fix:
     """`++i;`: the operator goes behind the place, which ends with the statement."""
-    tokens = case.problem.tokens[case.problem.index + 2 :]
+    tokens = [t for t in case.problem.tokens[case.problem.index :] if case.of(t).start >= span.end]
     ends = (case.of(t).start for t in tokens if t.type in ("SEMICOLON", "RBRACE"))
     place = Span(span.file, span.start, next(ends, case.of(tokens[-1]).end if tokens else span.end))
     text = case.source.text[span.end : place.end].strip()
@@ -259,18 +274,49 @@ def _if_needs_else(case: Case) -> Diagnostic | None:
 
 
 def _policy(case: Case) -> Diagnostic | None:
-    if "TIMEOUT" not in case.problem.expected or str(case.token) not in _LATER_POLICIES:
+    """A word behind a call that is no policy, or one that stands where none can."""
+    if "TIMEOUT" not in case.problem.expected:
         return None
-    return Diagnostic("P0115", f"the policy `{case.token}` is not there yet", case.span, "not in this version")
+    word = str(case.token)
+    if case.type in ("BY", "CROSS"):
+        label = "put it before the policies" if case.first != "LOOP" else "a loop joins nothing"
+        return Diagnostic("P0119", "a join stands right behind the arguments of its call", case.span, label)
+    if not word.isidentifier() or case.type not in SOFT_TYPES | {"NAME"} or case.problem.repair.kind == "insert":
+        return None
+    near = get_close_matches(word.lower(), sorted(p.lower() for p in POLICIES), 1, 0.6)
+    fixes = tuple(Fix(f"did you mean `{p}`?", case.span, p) for p in near)
+    policies = "`retry`, `timeout`, `on failure`, `limit`, `concurrency`, `cache`, `once`, `after`, `within`"
+    return Diagnostic("P0128", f"there is no policy `{word}`", case.span, "not a policy", (), (f"policies are {policies}",),
+                      fixes=fixes)  # fmt: skip
 
 
-def _duration(case: Case) -> Diagnostic | None:
-    if case.problem.expected != {"DURATION"}:
+def _amount(case: Case) -> Diagnostic | None:
+    what = {frozenset(("DURATION",)): "duration", frozenset(("SIZE",)): "size"}.get(case.problem.expected)
+    if what is None:
         return None
+    unit = "s" if what == "duration" else "MiB"
     fix = (Fix("add a unit", case.gap if case.type == "$END" else Span(case.span.file, case.span.end, case.span.end),
-               "s"),) if case.type == "INT" else ()  # fmt: skip
-    return Diagnostic("P0116", f"expected a duration, found {case.found}", case.span,
-                      "a duration has a unit: `500ms`, `2s`, `1m`, `1h`", fixes=fix)  # fmt: skip
+               unit),) if case.type == "INT" else ()  # fmt: skip
+    units = "`500ms`, `2s`, `1m`, `1h`, `30d`" if what == "duration" else "`512B`, `64KiB`, `256MiB`, `1GB`"
+    return Diagnostic("P0116", f"expected a {what}, found {case.found}", case.span,
+                      f"a {what} has a unit: {units}", fixes=fix)  # fmt: skip
+
+
+def _loop_bound(case: Case) -> Diagnostic | None:
+    if case.first != "LOOP" or case.problem.expected != {"UP"}:
+        return None
+    fix = Fix("say how many turns it has at most", case.gap, " up to 1_000")
+    return Diagnostic("P0130", "a loop says how many turns it has at most", case.gap, "`up to N` is missing here",
+                      fixes=(fix,))  # fmt: skip
+
+
+def _step_outside(case: Case) -> Diagnostic | None:
+    """`loop`, `yield`, `next` and `reduce` in a function."""
+    if case.item not in ("FN", "FUNCTION", "TEST") or case.type not in ("LOOP", "YIELD", "NEXT", "REDUCE"):
+        return None
+    instead = {"LOOP": "`while` and `for` repeat statements", "YIELD": "a function gives items by `emit`",
+               "NEXT": "a variable takes a value by `=`", "REDUCE": "arrays are folded by `xs.fold(...)`"}  # fmt: skip
+    return Diagnostic("P0118", f"`{case.token}` stands only in compositions", case.span, instead[case.type])
 
 
 def _tuple_field(case: Case) -> Diagnostic | None:
@@ -282,8 +328,8 @@ def _tuple_field(case: Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _missing_condition, _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item,
-    _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _duration,
+    _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item,
+    _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _amount,
     _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
 
@@ -322,8 +368,6 @@ _FOREIGN = {"def": "fn", "func": "fn", "fun": "fn", "struct": "record", "class":
 
 def _misspelt(token: "Token") -> str:
     """The word that opens an item and was probably meant."""
-    from difflib import get_close_matches
-
     word = str(token)
     if word in _FOREIGN:
         return _FOREIGN[word]

@@ -33,7 +33,7 @@ MAX_SOURCE_BYTES = 4 << 20
 # Rules whose nodes only hold others together: they add nothing to the depth of the tree.
 _CONTAINERS = frozenset(
     "item args block flow_block policies params field_decls variants type_params ports stmt_arm expr_arm path "
-    "field_init flow_assign flow_effect expr_stmt sharded_arg named_arg policed_arg spread_arg".split()
+    "field_init flow_assign flow_effect expr_stmt sharded_arg named_arg policed spread_arg".split()
 )
 
 
@@ -157,7 +157,7 @@ class _Parse:
     def _keep_error(self, start: int, end: int) -> None:
         tokens = self.lexed.tokens
         second = tokens[start + 1 + (tokens[start].type == "PUB") : end][:1]
-        known = tokens[start].type in ITEM_WORDS and second and second[0].type in ("NAME", "QUOTED", "VALUE")
+        known = tokens[start].type in ITEM_WORDS - {"DEFAULT"} and second and second[0].type in ("NAME", "QUOTED")
         word = name(Context(self.source.file), second[0]) if known else None
         span = self._span(tokens[start]).to(self._span(tokens[end - 1]))
         self.items.append(t.ErrorItem(span, word))

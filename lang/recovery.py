@@ -21,15 +21,17 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field, frozen
 
 from dandc.lang.cut import first_on_line
+from dandc.lang.softwords import POLICIES
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
     from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-_COMPOUND = frozenset(("IF", "WHILE", "FOR", "MATCH", "ELSE", "GIVEN"))
+_COMPOUND = frozenset(("IF", "WHILE", "FOR", "MATCH", "ELSE", "GIVEN", "LOOP"))
 STATEMENT_WORDS = frozenset(
     "LET VAR IF MATCH FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE EXPECT GIVEN SET_CONFIG".split()
 )
+FLOW_WORDS = frozenset(("LOOP", "YIELD", "NEXT"))
 
 # A token that was written, and what may have been meant instead.
 _SUBSTITUTES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -283,7 +285,7 @@ class _Careful:
     def _ends_statement(self, token: "Token") -> bool:
         if is_conditional(self.tokens, self.index):
             return False
-        return token.type in STATEMENT_WORDS | {"RBRACE", "$END"} or first_on_line(token, self.text)
+        return token.type in STATEMENT_WORDS | FLOW_WORDS | {"RBRACE", "$END"} or first_on_line(token, self.text)
 
     def _substitutes(self, token: "Token") -> tuple[tuple[str, ...], ...]:
         """What may have been meant by `token`; a `;` in parentheses rather says that they are not closed."""
@@ -356,7 +358,7 @@ class _Careful:
         self.parser.feed_token(broken)
 
     def _begins_statement(self, token: "Token") -> bool:
-        return token.type in STATEMENT_WORDS and first_on_line(token, self.text)
+        return token.type in STATEMENT_WORDS | FLOW_WORDS and first_on_line(token, self.text)
 
     def _inside_header(self) -> bool:
         return bool(self.opened) and self.opened[-1].type == "LPAR"
@@ -364,7 +366,7 @@ class _Careful:
     def _continues(self) -> bool:
         """Whether the statement goes on after the `}` that was just passed."""
         following = self.tokens[self.index].type if self.index < self.end else ""
-        return following in ("ELSE", "SEMICOLON", "RPAR", "RSQB", "DOT", "QUESTION", "COMMA")
+        return following in ("ELSE", "SEMICOLON", "RPAR", "RSQB", "DOT", "QUESTION", "COMMA") or following in POLICIES
 
     def _trim_opened(self, depth: int) -> None:
         """Forget the round and square brackets that the given-up statement left open."""

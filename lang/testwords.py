@@ -13,7 +13,7 @@ from dandc.lang.cut import ITEM_WORDS, begins_line
 if TYPE_CHECKING:
     from lark import Token
 
-_NAMES = frozenset("NAME QUOTED RETRY TIMEOUT ON FAILURE COLLECT INTO SKIP VALUE NAMED INTRINSIC".split())
+_NAMES = frozenset("NAME QUOTED NAMED KEY INTRINSIC".split())
 _STATEMENT_ENDS = frozenset(("LBRACE", "RBRACE", "SEMICOLON", "FAT_ARROW"))
 # What follows an operand: after it a word was meant as a name.
 _FOLLOWERS = frozenset(

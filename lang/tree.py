@@ -8,67 +8,15 @@ of the tree (the formatter reads them from the token stream); documentation comm
 from attrs import field, frozen
 
 from dandc.lang.spans import Span
-
-
-@frozen(slots=True)
-class Node:
-    """Base of all tree nodes. Equality ignores spans, so that reformatted text compares equal."""
-
-    span: Span = field(eq=False, repr=False)
-
-
-@frozen(slots=True)
-class Name(Node):
-    """One identifier as written, without back quotes."""
-
-    text: str
-
-
-# Types.
-
-
-@frozen(slots=True)
-class TypeExpr(Node):
-    """Base of type expressions."""
-
-
-@frozen(slots=True)
-class NamedType(TypeExpr):
-    """`i64`, `array[T]`, `http.Response`: a dotted path and type arguments."""
-
-    path: tuple[Name, ...]
-    args: tuple[TypeExpr, ...] = ()
-
-
-@frozen(slots=True)
-class TupleType(TypeExpr):
-    """`(A, B)`, two or more elements; `()` is the unit type."""
-
-    items: tuple[TypeExpr, ...]
-
-
-@frozen(slots=True)
-class FnType(TypeExpr):
-    """`fn(A, B) -> R`: only as the type of a parameter of a helper function."""
-
-    params: tuple[TypeExpr, ...]
-    result: TypeExpr
-
-
-@frozen(slots=True)
-class SetType(TypeExpr):
-    """`set[T]` or `set[K => T]`: only as the type of a port."""
-
-    key: TypeExpr | None
-    item: TypeExpr
-
-
-@frozen(slots=True)
-class OptionalType(TypeExpr):
-    """`optional T`: as the type of a port, or of a parameter that a caller may leave out."""
-
-    item: TypeExpr
-
+from dandc.lang.tree_types import FnType as FnType
+from dandc.lang.tree_types import KeyType as KeyType
+from dandc.lang.tree_types import Name as Name
+from dandc.lang.tree_types import NamedType as NamedType
+from dandc.lang.tree_types import Node as Node
+from dandc.lang.tree_types import OptionalType as OptionalType
+from dandc.lang.tree_types import SetType as SetType
+from dandc.lang.tree_types import TupleType as TupleType
+from dandc.lang.tree_types import TypeExpr as TypeExpr
 
 # Expressions of kernels.
 
@@ -537,10 +485,12 @@ class FlowArg(Node):
 
 @frozen(slots=True)
 class Policy(Node):
-    """One policy of a call. `kind` is `retry`, `timeout` or `on_failure`.
+    """One policy of a call. `kind` is its first word, `on_failure` of `on failure`.
 
-    `retry`: `count` and `on` (words such as `429`, `5xx`, `network`; empty means what is safe).
-    `timeout`: `duration_ms`. `on_failure`: `mode` is `fail`, `skip`, `value` or `collect`, with `into`.
+    `retry`: `count` and `on` (words such as `429`, `5xx`, `network`; empty means what is safe). `timeout`, `within`, `cache`:
+    `duration_ms`. `concurrency`: `count`. `limit`: `bounds` are pairs of `memory`, `time` or `output` and bytes or milliseconds.
+    `once`: `key`. `after`: `names`. `on_failure`: `mode` is `fail`, `skip`, `value` or `collect` with `into`, which takes
+    at most `count` failures, or `count` percent of the instances if `percent`, when that is not 0.
     """
 
     kind: str
@@ -549,15 +499,43 @@ class Policy(Node):
     on: tuple[str, ...] = ()
     mode: str = ""
     into: Name | None = None
+    percent: bool = False
+    bounds: tuple[tuple[str, int], ...] = ()
+    key: FlowExpr | None = None
+    names: tuple[Name, ...] = ()
+
+
+@frozen(slots=True)
+class FlowJoin(Node):
+    """`by x left y`: `strategies[i]` stands between names `i` and `i + 1`. `cross` alone has neither."""
+
+    names: tuple[Name, ...]
+    strategies: tuple[str, ...]
 
 
 @frozen(slots=True)
 class FlowCall(FlowExpr):
-    """`f(args) policies`: `path` is the dotted callee."""
+    """`f(args) join policies`: `path` is the dotted callee."""
 
     path: tuple[Name, ...]
     args: tuple[FlowArg, ...]
     policies: tuple[Policy, ...]
+    join: FlowJoin | None = None
+
+
+@frozen(slots=True)
+class FlowReduce(FlowExpr):
+    """`reduce f(all xs)`."""
+
+    call: FlowCall
+
+
+@frozen(slots=True)
+class FlowMerge(FlowExpr):
+    """`a ++ b` (`kind` is `join`) or `a else b` (`first`): two parts or more."""
+
+    kind: str
+    parts: tuple[FlowExpr, ...]
 
 
 @frozen(slots=True)
@@ -566,6 +544,44 @@ class FlowStmt(Node):
 
     targets: tuple[Name, ...]
     value: FlowExpr
+
+
+@frozen(slots=True)
+class FlowYield(Node):
+    """`yield name <- value;` in a loop."""
+
+    name: Name
+    value: FlowExpr
+
+
+@frozen(slots=True)
+class FlowNext(Node):
+    """`next name = value;` in a loop."""
+
+    name: Name
+    value: FlowExpr
+
+
+@frozen(slots=True)
+class LoopVar(Node):
+    """`name: T = value` in the head of a loop."""
+
+    name: Name
+    type: TypeExpr
+    value: FlowExpr
+
+
+@frozen(slots=True)
+class FlowLoop(Node):
+    """`loop (variables) up to most { body } policies;`."""
+
+    variables: tuple[LoopVar, ...]
+    most: int
+    body: "tuple[FlowStatement, ...]"
+    policies: tuple[Policy, ...]
+
+
+FlowStatement = FlowStmt | FlowYield | FlowNext | FlowLoop
 
 
 # Items of a module.
@@ -726,7 +742,15 @@ class CompositionItem(Item):
     name: Name
     params: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    body: tuple[FlowStmt, ...]
+    body: tuple[FlowStatement, ...]
+
+
+@frozen(slots=True)
+class DefaultItem(Item):
+    """`default http retry 3;`: policies of all calls of the module `target`, of all functions (`function`) or compositions."""
+
+    target: Name
+    policies: tuple[Policy, ...]
 
 
 @frozen(slots=True)

@@ -10,14 +10,11 @@ from dandc.compiler.check.captures import Captures, captures, walk
 from dandc.compiler.check.circles import circles
 from dandc.compiler.check.declare import declare
 from dandc.compiler.check.evaluate import settle_constants
-from dandc.compiler.check.flows import (
-    FAILURE,
-    KernelFacts,
-    check_composition,
-    config_name,
-    constant,
-)
+from dandc.compiler.check.flow_state import FAILURE, KernelFacts, config_name
+from dandc.compiler.check.flow_values import constant
+from dandc.compiler.check.flows import check_composition
 from dandc.compiler.check.instances import check_instances
+from dandc.compiler.check.policies import declare_defaults
 from dandc.compiler.check.report import simple
 from dandc.compiler.check.symbols import CompositionDecl, SourceModule, World
 from dandc.compiler.check.testplan import Tests
@@ -90,10 +87,12 @@ def _check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diag
             world.checked_kernels[name] = typed
             facts[name] = kernel_facts(world, typed)
     configs, endpoints = _configs(world, root), _endpoints(world, root)
+    declare_defaults(world)
     graphs = {
-        name: check_composition(world, c, facts, root)
-        for name, c in world.compositions.items()
+        graph.name: graph
+        for c in world.compositions.values()
         if not _holds(c.item, syntax)
+        for graph in check_composition(world, c, facts, root)
     }
     check_recursion(world, graphs)
     check_type_args(world)
@@ -191,7 +190,8 @@ def check_recursion(world: World, graphs: Mapping[str, Graph]) -> None:
         for name, graph in graphs.items()
     }
     for path in circles(edges):
-        names = [world.compositions[n].item.name for n in path]
+        # The graphs of loops stand between those of compositions; a loop alone cannot run itself.
+        names = [world.compositions[n].item.name for n in path if n in world.compositions]
         way = " -> ".join(n.text for n in (*names, names[0]))
         message = f"the composition `{names[0].text}` runs itself"
         world.sink.add(simple("C0415", message, names[0].span, way))

@@ -1,5 +1,7 @@
 """Checks whole bodies: helpers, constants and kernels."""
 
+from attrs import evolve
+
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.captures import walk
@@ -72,7 +74,8 @@ def check_kernel(world: World, decl: KernelDecl) -> TKernel:
             statements = check_statements(body, item.body.statements)
         if not (body.emissions_unsure or any(isinstance(s, tree.ErrorStmt) for s in item.body.statements)):
             _check_emissions(world, decl, statements)
-    return TKernel(decl.name, decl.params, decl.outputs, locals_, statements, body.finish(), item.name.span)
+    params = tuple(evolve(p, kind="one") if p.kind == "key" else p for p in decl.params)
+    return TKernel(decl.name, params, decl.outputs, locals_, statements, body.finish(), item.name.span)
 
 
 def _single_output(body: Body, decl: KernelDecl, expression: tree.Expr) -> tuple[TStmt, ...]:

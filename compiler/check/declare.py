@@ -222,6 +222,7 @@ def _declare_item(world: World, scope: Scope, item: tree.Item) -> None:
         case tree.CompositionItem():
             name = scope.qualified(item.name.text)
             params, outputs = _ports(world, scope, item)
+            _reject_keys(world, item.params, "a composition")
             world.compositions.setdefault(name, CompositionDecl(name, scope, item, params, outputs))
         case tree.ConfigItem():
             name = scope.qualified(item.name.text)
@@ -235,10 +236,19 @@ def _ports(
 ) -> tuple[tuple[TPort, ...], tuple[TPort, ...]]:
     _report_duplicates(world, [p.name for p in item.params], "parameter")
     _report_duplicates(world, [p.name for p in item.outputs], "output")
+    _reject_keys(world, item.outputs, "an output")
     return (
         tuple(resolve_port(world, scope, p) for p in item.params),
         tuple(resolve_port(world, scope, p) for p in item.outputs),
     )
+
+
+def _reject_keys(world: World, ports: tuple[tree.Port, ...], what: str) -> None:
+    """Only parameters of functions take the key of an instance."""
+    for port in ports:
+        if isinstance(port.type, tree.KeyType):
+            message = "only a parameter of a `function` takes the key of an instance"
+            world.sink.add(report.simple("C0453", message, port.type.span, f"this belongs to {what}"))
 
 
 def _declare_kernel(world: World, scope: Scope, item: tree.FunctionItem | tree.CommunicationItem) -> None:
@@ -253,6 +263,8 @@ def _declare_kernel(world: World, scope: Scope, item: tree.FunctionItem | tree.C
             )
         )
     params, outputs = _ports(world, scope, item)
+    if isinstance(item, tree.CommunicationItem):
+        _reject_keys(world, item.params, "a communication function")
     world.kernels.setdefault(name, KernelDecl(name, scope, item, params, outputs))
 
 

@@ -7,7 +7,7 @@ from attrs import Factory, define, evolve
 
 from dandc.compiler.check import report
 from dandc.compiler.check.body import Body
-from dandc.compiler.check.flows import config_name
+from dandc.compiler.check.flow_state import config_name
 from dandc.compiler.check.testplan import Fake, FakeAnswer, FakeRule
 from dandc.compiler.check.types import lookup
 from dandc.lang import tree

@@ -16,7 +16,8 @@ from attrs import Factory, define, evolve, field
 
 from dandc.compiler.check import SourceModule, World, check, check_recursion, kernel_facts
 from dandc.compiler.check.bodies import check_kernel
-from dandc.compiler.check.flows import KernelFacts, check_composition
+from dandc.compiler.check.flow_state import KernelFacts
+from dandc.compiler.check.flows import check_composition
 from dandc.compiler.check.instances import check_instances
 from dandc.compiler.check.types import check_type_args
 from dandc.compiler.flow import Graph
@@ -193,9 +194,12 @@ class Rechecker:
         assert isinstance(new, tree.CompositionItem)
         assert isinstance(old, tree.CompositionItem)
         decl.item = evolve(old, body=new.body)
-        graph = check_composition(world, decl, self._facts, self.root)
+        graphs = check_composition(world, decl, self._facts, self.root)
         mine = world.sink.diagnostics
-        self._graphs[decl.name] = graph
+        loops = [name for name in self._graphs if name.startswith(f"{decl.name}/")]
+        for name in loops:
+            del self._graphs[name]
+        self._graphs.update((graph.name, graph) for graph in graphs)
         world.sink = Sink()
         check_recursion(world, self._graphs)
         if world.sink.diagnostics:

@@ -212,6 +212,8 @@ class World:
     damage: Damage = Factory(Damage)
     # Of each helper that somebody asked about: what it reads of configs and endpoints, and which helpers it calls.
     reads: dict[str, tuple[frozenset[tuple[str, str]], frozenset[str]]] = Factory(dict)
+    # The policies of `default` items: by module, by what they are about, by kind.
+    defaults: dict[str, dict[str, dict[str, tree.Policy]]] = Factory(dict)
     # Constants without a value, because they need themselves or hold a mistake.
     broken: set[str] = Factory(set)
     # Modules that have lost items to syntax errors: that they lack a name says nothing.

@@ -15,7 +15,8 @@ from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.captures import captures
 from dandc.compiler.check.constants import settle
 from dandc.compiler.check.fakes import check_given
-from dandc.compiler.check.flows import KernelFacts, config_name, implicit_sources
+from dandc.compiler.check.flow_calls import implicit_sources
+from dandc.compiler.check.flow_state import KernelFacts, config_name
 from dandc.compiler.check.infer import parts
 from dandc.compiler.check.patterns import check_pattern
 from dandc.compiler.check.stmts import check_statements
@@ -514,7 +515,7 @@ def _has_anonymous(t: Type) -> bool:
 
 def _function_graph(world: World, facts: Mapping[str, KernelFacts], root: str, name: str, decl: KernelDecl) -> Graph:
     """A graph that calls one function with its own parameters as inputs."""
-    shards = {"set": "all", "one": "one", "optional": "one"}
+    shards = {"set": "all", "one": "one", "key": "one", "optional": "one"}
     args = [
         ArgBinding(InputSource(i), shards[p.kind], optional=p.kind == "optional") for i, p in enumerate(decl.params)
     ]

@@ -255,16 +255,24 @@ def type_arguments(name: str, wanted: int, got: int, span: Span, *origins: Label
 def resolve_port(world: World, scope: Scope, port: tree.Port) -> TPort:
     """A port with its kind, key and item."""
     kind, key, item = "one", None, port.type
+    if isinstance(port.type, tree.KeyType):
+        return TPort(port.name.text, "key", None, _key_type(world, scope, port.type.key), port.span)
     if isinstance(port.type, tree.OptionalType):
         kind, item = "optional", port.type.item
     elif isinstance(port.type, tree.SetType):
         kind, item = "set", port.type.item
         if port.type.key is not None:
-            key = resolve_type(world, scope, port.type.key, {})
-            if key != ERROR and not is_key(world, key):
-                world.sink.add(not_a_key(key, port.type.key.span))
-                key = ERROR
+            key = _key_type(world, scope, port.type.key)
     return TPort(port.name.text, kind, key, resolve_type(world, scope, item, {}), port.span)
+
+
+def _key_type(world: World, scope: Scope, written: tree.TypeExpr) -> Type:
+    """The type of keys that is written; an error type after a report."""
+    key = resolve_type(world, scope, written, {})
+    if key == ERROR or is_key(world, key):
+        return key
+    world.sink.add(not_a_key(key, written.span))
+    return ERROR
 
 
 def not_a_key(key: Type, span: Span) -> Diagnostic:

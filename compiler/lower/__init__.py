@@ -3,7 +3,7 @@
 from dandc.compiler import kir
 from dandc.compiler.check.bodies import local_type
 from dandc.compiler.check.captures import Captures
-from dandc.compiler.check.flows import config_name
+from dandc.compiler.check.flow_state import config_name
 from dandc.compiler.check.symbols import World
 from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.lower import derive

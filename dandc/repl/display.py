@@ -1,6 +1,7 @@
 """Values, declarations and graphs as text, in the syntax of the language where it has one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from dandc.compiler.check.report import display
@@ -18,6 +19,7 @@ from dandc.compiler.flow import (
     FlowType,
     Graph,
     InputSource,
+    KeySource,
     LoopNode,
     MergeNode,
     NodeSource,
@@ -118,7 +120,11 @@ def _item(world: World, symbol: Symbol) -> tree.Item | None:
 
 
 def graph_text(graph: Graph, program: Program) -> str:
-    """A flow graph, one node a line, in the order in which they can run."""
+    """A flow graph, one node a line, in the order in which they can run; that of a loop is indented under its node."""
+    return visible_lines(_graph_lines(graph, program))
+
+
+def _graph_lines(graph: Graph, program: Program) -> list[str]:
     names = [node.name for node in graph.nodes]
     lines = [f"inputs   {', '.join(f'{p.name}: {flow_text(p.type)}' for p in graph.inputs) or 'none'}"]
     for node in graph.nodes:
@@ -126,10 +132,15 @@ def graph_text(graph: Graph, program: Program) -> str:
             f"{name}: {flow_text(f)}" for name, f in zip(_output_names(node, program), node.outputs, strict=True)
         )
         args = ", ".join(_argument(graph, names, program, a) for a in _given(node, program))
-        lines.append(f"{_KINDS[type(node)]}  {node.name}({args}) => ({outputs}){_policies(node.policies)}")
+        behind = (
+            f"{_join(node, program)}{_policies(node.policies, partial(_source, graph, program))}{_after(node, names)}"
+        )
+        lines.append(f"{_KINDS[type(node)]}  {node.name}({args}) => ({outputs}){behind}")
+        if isinstance(node, LoopNode):
+            lines += [f"    {line}" for line in _graph_lines(program.graphs[node.graph], program)]
     for output in graph.outputs:
         lines.append(f"output   {output.name}: {flow_text(output.type)} = {_source(graph, program, output.source)}")
-    return visible_lines(lines)
+    return lines
 
 
 def visible_lines(lines: list[str]) -> str:
@@ -183,16 +194,52 @@ def _source(graph: Graph, program: Program, source: Source) -> str:
             return f"config {name}"
         case EndpointSource(name):
             return f"endpoint {name}"
+        case KeySource():
+            return "the instance"
     return "nothing"
 
 
-def _policies(policies: Policies) -> str:
+def _join(node: FlowNode, program: Program) -> str:
+    """How the sharded arguments of a node meet, or how often a loop turns."""
+    if isinstance(node, LoopNode):
+        return f"  up to {node.most}"
+    join = getattr(node, "join", None)
+    if join is None:
+        return ""
+    first, *others = [parameter_names(program.graphs, program.kernels, node)[i] for i in join.params]
+    chain = "".join(f" {strategy} {name}" for strategy, name in zip(join.strategies, others, strict=True))
+    return f"  by {first}{chain}"
+
+
+def _after(node: FlowNode, names: list[str]) -> str:
+    return f"  after {', '.join(names[i] for i in node.after)}" if node.after else ""
+
+
+def _policies(policies: Policies, source: Callable[[Source], str]) -> str:
     said = []
     if policies.retry:
         on = f" on ({', '.join(policies.retry_on)})" if policies.retry_on else ""
         said.append(f"retry {policies.retry}{on}")
-    if policies.timeout_ms:
-        said.append(f"timeout {policies.timeout_ms}ms")
+    for word, milliseconds in (("timeout", policies.timeout_ms), ("within", policies.within_ms)):
+        if milliseconds:
+            said.append(f"{word} {milliseconds}ms")
     if policies.on_failure != "fail":
-        said.append(f"on failure {policies.on_failure}")
+        said.append(f"on failure {policies.on_failure}{_tolerance(policies)}")
+    bounds = (("memory", policies.memory, "B"), ("time", policies.time_ms, "ms"), ("output", policies.output, "B"))
+    limits = [f"{word} {amount}{unit}" for word, amount, unit in bounds if amount]
+    if limits:
+        said.append(f"limit {', '.join(limits)}")
+    if policies.concurrency:
+        said.append(f"concurrency {policies.concurrency}")
+    if policies.cache_ms:
+        said.append(f"cache {policies.cache_ms}ms")
+    if policies.once is not None:
+        said.append(f"once {source(policies.once)}")
     return f"  {' '.join(said)}" if said else ""
+
+
+def _tolerance(policies: Policies) -> str:
+    if policies.tolerance is None:
+        return ""
+    percent = policies.tolerance.percent
+    return f" up to {percent} %" if percent else f" up to {policies.tolerance.count}"

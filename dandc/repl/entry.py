@@ -35,7 +35,7 @@ _OPEN = frozenset(("LPAR", "LSQB", "LBRACE"))
 _CLOSE = frozenset(("RPAR", "RSQB", "RBRACE"))
 _ENDS = frozenset(("SEMICOLON", "RBRACE"))
 # Declarations that end with their line, so that their `;` may be left out.
-_ONE_LINE = frozenset("IMPORT CONFIG ENDPOINT CONST".split())
+_ONE_LINE = frozenset("IMPORT CONFIG ENDPOINT CONST DEFAULT".split())
 _STATEMENTS = frozenset("LET VAR FOR WHILE RETURN BREAK CONTINUE EMIT FAIL NOTE".split())
 _ASSIGN = frozenset(
     "EQUAL ADD_SET SUB_SET MUL_SET DIV_SET MOD_SET WADD_SET WSUB_SET WMUL_SET AND_SET OR_SET XOR_SET SHL_SET SHR_SET".split()

@@ -10,7 +10,8 @@ from attrs import frozen
 
 from dandc.cache import Cache
 from dandc.compiler.check.captures import Captures
-from dandc.compiler.check.flows import KernelFacts, implicit_sources
+from dandc.compiler.check.flow_calls import implicit_sources
+from dandc.compiler.check.flow_state import KernelFacts
 from dandc.compiler.check.symbols import KernelDecl, Symbol
 from dandc.compiler.check.types import define_type
 from dandc.compiler.flow import (
@@ -44,7 +45,7 @@ from dandc.lang import Span
 from dandc.repl.pieces import ENTRY, Piece
 from dandc.repl.state import State
 
-_SHARDS = {"set": "all", "one": "one", "optional": "one"}
+_SHARDS = {"set": "all", "one": "one", "key": "one", "optional": "one"}
 
 
 @frozen

@@ -174,6 +174,8 @@ def _key(item: tree.Item) -> Key:
     match item:
         case tree.ImportItem(alias=alias, path=path):
             return (alias.text if alias else path.rsplit("/", 1)[-1].removesuffix(".dnd"), None)
+        case tree.DefaultItem(target=target):
+            return (f"default {target.text}", None)
         case tree.FnItem(name=name, params=(first, *_)) if first.name.text == "self":
             head = first.type.path if isinstance(first.type, tree.NamedType) else first.type
             return (name.text, head)

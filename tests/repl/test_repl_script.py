@@ -360,6 +360,44 @@ composition many(ns: set[i64]) => (sums: set[i64]) { sums, rest = pair(each ns) 
     )
 
 
+def test_graphs_show_joins_loops_and_policies(script: Run) -> None:
+    """A graph says how arguments meet, what its loops run, and every policy, also those that a default gives."""
+    found = script(
+        """
+function step(x: i64) => (y: optional i64) { if x > 0 { emit y <- x - 1; } }
+function pair(k: key str, a: set[i64], b: set[i64]) => (s: str) = k;
+function add(a: i64, b: i64) => (c: i64) = a + b;
+default function timeout 3s;
+default function timeout 2s;
+composition all_(x: i64, u: set[str => i64]) => (ys: set[i64], zs: set[str => str], n: i64) {
+    loop (i: i64 = x) up to 10 { yield ys <- i; next i = step(i); } within 2s;
+    zs = pair(keyed u, keyed u) by a left b on failure skip concurrency 3;
+    n = reduce add(all u) limit memory 1MiB after zs else 3;
+}
+:graph all_
+"""
+    )
+
+    assert found.err == ""
+    assert "declared `default function`\nreplaced `default function`\n" in found.out
+    assert found.out.endswith(
+        """
+inputs   x: i64, u: set[str => i64]
+loop  loop(i: x) => (ys: set[i64])  up to 10  within 2000ms
+    inputs   i: i64
+    compute  step(x: i) => (y: optional i64)  timeout 2000ms
+    output   ys: i64 = i
+    output   i: optional i64 = step.y
+compute  pair(k: key the instance, a: keyed u, b: keyed u) => (s: set[str => str])  by a left b  timeout 2000ms on failure skip concurrency 3
+reduce  add(a: all u) => (c: optional i64)  timeout 2000ms limit memory 1048576B  after pair
+merge  else(0: add.c, 1: <8 bytes>) => (first: i64)
+output   ys: set[i64] = loop.ys
+output   zs: set[str => str] = pair.s
+output   n: i64 = else.first
+"""
+    )
+
+
 def test_modes_change_and_agree(script: Run) -> None:
     found = script(
         "let a = [1.5, 2.5]\n:interp\n:interp on\na.fold(0.0, |x, y| x + y)\n:interp off\na.fold(0.0, |x, y| x + y)\n"
