@@ -11,6 +11,7 @@ COMMANDS = {
     "build": "write a program as one file that runs without the compiler",
     "graph": "draw the graph of a composition",
     "test": "run the tests of programs",
+    "import": "translate a source in upstream's composition language",
     "repl": "try the language, entry by entry",
     "fmt": "write programs in the style of the language",
     "explain": "explain the code of a diagnostic",

@@ -1,7 +1,7 @@
 """The table of diagnostic codes: the only place where a code and its title stand.
 
 `L` lexical 00xx, `P` syntax 01xx, `N` names 02xx, `T` types 03xx, `C` compositions 04xx, `M` modules 05xx,
-`W` lints 06xx, `R` run time 07xx, `S` sandbox and host 08xx, `U` use of the tools 09xx. A code is never renumbered or
+`W` lints 06xx, `R` run time 07xx, `S` sandbox and host 08xx, `U` use of the tools 09xx, `I` imported sources 10xx. A code is never renumbered or
 used again.
 """
 
@@ -455,6 +455,7 @@ for _rows in (
     codes_program.COMPOSITIONS,
     codes_program.MODULES,
     codes_program.TOOLS,
+    codes_program.UPSTREAM,
 ):
     _family(_rows)
 

@@ -447,3 +447,50 @@ TOOLS: dict[str, tuple[str, str]] = {
         " function, has code only where it is used: give an expression that uses it. A composition has a graph: `:graph NAME`.",
     ),
 }
+
+# I10xx: sources in upstream's composition language.
+UPSTREAM: dict[str, tuple[str, str]] = {
+    "I1001": (
+        "no source of upstream's language",
+        "The text does not follow upstream's grammar: `function NAME(inputs) => (outputs);` and"
+        " `composition NAME(inputs) => (outputs) { F(parameter = all set) => (set = output); }`. It has no comments and no comma after"
+        " the last element, and every statement ends with `;`.",
+    ),
+    "I1002": (
+        "declared twice",
+        "A composition has a name that a function or composition before it has, or a function is declared twice with different sets.",
+    ),
+    "I1003": (
+        "function not declared",
+        "Upstream reads a source from top to bottom: a `function` declaration stands before the first composition that applies it.",
+    ),
+    "I1004": (
+        "no such parameter or output",
+        "The names left of `=` in the arguments and right of `=` in the results are those of the function's declaration.",
+    ),
+    "I1005": (
+        "nobody makes the set",
+        "A set that is read is an input of the composition or the result of a statement in it.",
+    ),
+    "I1006": (
+        "there twice",
+        "A set has one maker, a parameter one argument, an output one name. Upstream lets the last one win, or the one that ends last.",
+    ),
+    "I1007": (
+        "cannot be joined",
+        "`by` names parameters of the function that are given here, each once, all `keyed` or all `anyKeyed`.",
+    ),
+    "I1008": (
+        "sets that need each other",
+        "Upstream accepts a circle and never runs it. Here it is an error: some set on the way must come from somewhere else.",
+    ),
+    "I1009": (
+        "binding does not fit",
+        "`--bind F=module.function` names a declared function and a public function, communication function or composition with as many"
+        " inputs and outputs, under the same names and in the same order.",
+    ),
+    "I1010": (
+        "output that nothing makes",
+        "The composition declares an output that no statement makes. Upstream leaves it out in silence; here it is always empty.",
+    ),
+}

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 from dandc.commands.output import Reporter, UseError, finish
@@ -16,7 +17,7 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
     """Parse the arguments of a subcommand and run it; what goes wrong is shown as diagnostics, never as a traceback."""
     reporter = Reporter("text")
     try:
-        module = import_module(f"dandc.commands.{name}")
+        module = import_module(f"dandc.commands.{name}_" if iskeyword(name) else f"dandc.commands.{name}")
         options = _parser(name, module).parse_intermixed_args(arguments)
         reporter.form = options.diagnostics
         gc.freeze()
