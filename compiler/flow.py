@@ -81,6 +81,8 @@ class GraphPort:
 class ArgBinding:
     """What a parameter of a node gets: `shard` is `one` (bare), `all`, `each`, `keyed`, `anyEach`, `anyKeyed` or `key`.
 
+    `empty` says what becomes of the call if the set has no items: `skip` skips it, as if one needed item were absent; `keep`
+    lets a sharded set that meets others only by `cross` count as one shard without items; else there is no instance.
     `key` goes with `KeySource` alone. `one` on a source of cardinality `optional` skips the node when nothing is there, unless `optional` (the parameter
     is declared `optional T` and takes nothing as nothing).
     """
@@ -88,6 +90,7 @@ class ArgBinding:
     source: Source
     shard: str
     optional: bool
+    empty: str = ""
 
 
 @frozen(slots=True)

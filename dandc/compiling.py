@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
 @frozen
 class Options:
-    """How code is generated: `opt` is 0 or 2, `target` a named CPU level or `host`."""
+    """How code is generated: `opt` is 0 or 2, `target` a named CPU level or `host`; and what functions of an upstream source mean."""
 
     opt: int = 2
     target: str = "x86-64-v2"
+    bind: tuple[tuple[str, str], ...] = ()
 
 
 @frozen
@@ -95,7 +96,7 @@ def compile_file(path: str | os.PathLike[str], cache: Cache, options: Options = 
 
 def _key(kind: str, version: str, options: Options, *parts: str | bytes) -> str:
     digest = hashlib.sha256()
-    for part in (version, str(options.opt), options.target, *parts):
+    for part in (version, str(options.opt), options.target, repr(options.bind), *parts):
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little") + data)
     return f"{kind}-{digest.hexdigest()}"
@@ -120,12 +121,13 @@ def _load_program(entry: bytes | None) -> Compiled | None:
 
 
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
-    loaded, checked = check_file(path, cache, tests=False)
+    loaded, checked = check_file(path, cache, tests=False, bind=options.bind)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
     program = program_of(path.stem, checked, cache, options, version)
-    if not diagnostics:
+    # Messages about a translated program point into its translation, which is nowhere to be read again.
+    if not diagnostics and str(path) in loaded.digests and f"{path} as .dnd" not in loaded.sources:
         key = _key("program", version, options, str(path), read_source(path, str(path))[1])
         imported = {p: d for p, d in loaded.digests.items() if p != str(path)}
         cache.put(key, json.dumps(imported).encode() + b"\n" + dumps(program))
@@ -144,12 +146,14 @@ def program_of(name: str, checked: "Checked", cache: Cache, options: Options, ve
     return _program(name, checked, plan.graphs, kernels)
 
 
-def check_file(path: Path, cache: Cache, *, tests: bool = True) -> "tuple[Loaded, Checked]":
+def check_file(
+    path: Path, cache: Cache, *, tests: bool = True, bind: tuple[tuple[str, str], ...] = ()
+) -> "tuple[Loaded, Checked]":
     """The modules of the program in `path`, and what checking them found; with its `test` blocks or without."""
     from dandc.compiler.check import check
     from dandc.loader import load
 
-    loaded = load(path, grammar_cache=cache.folder, tests=tests)
+    loaded = load(path, grammar_cache=cache.folder, tests=tests, bind=bind)
     checked = check(loaded.modules, loaded.root, loaded.diagnostics)
     return loaded, checked
 

@@ -7,6 +7,8 @@ root module is called `main`, others after their path from the root's folder.
 import functools
 import hashlib
 import os
+import re
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import islice
@@ -19,6 +21,8 @@ from dandc.compiler.check.suggest import nearest
 from dandc.files import read_source
 from dandc.lang import NOWHERE, Diagnostic, DiagnosticError, Fix, ParseResult, Source, parse, tree
 
+# Nothing but these signs can stand in a source of upstream's language, and hardly a `.dnd` program does without a colon.
+_UPSTREAM = re.compile(r"\s*(function|composition)[\w\s(){},;=>]*")
 ROOT = "main"
 PRELUDE = "prelude"
 MAX_SIMILAR = 1000  # how many names of a folder are looked at for a proposal
@@ -38,14 +42,26 @@ class Loaded:
     root: str = ROOT
 
 
-def load(path: Path, *, grammar_cache: Path | None = None, tests: bool = True) -> Loaded:
+def load(
+    path: Path, *, grammar_cache: Path | None = None, tests: bool = True, bind: Sequence[tuple[str, str]] = ()
+) -> Loaded:
     """The program whose root module is the file `path`; raises `DiagnosticError` if that file cannot be read.
 
     Without `tests` the `test` blocks are left out: they are no part of what runs. A file of the standard library itself
-    is loaded as what it is, under its own name.
+    is loaded as what it is, under its own name. A source in upstream's language is translated first, its functions bound
+    as `bind` says (`dandc/upstream.py`).
     """
     loading = _Loading(path.parent, grammar_cache, tests)
     source, data = read_source(path, str(path))
+    if looks_like_upstream(source):
+        from dandc.upstream import translated
+
+        loading.sources[source.file] = source
+        source, warnings = translated(source, path.parent, bind)
+        loading.diagnostics += warnings
+    elif bind:
+        message = f"`{path}` is a .dnd program: only functions that a source in upstream's language declares are bound"
+        raise DiagnosticError(Diagnostic("I1009", message, None))
     loading.standard(PRELUDE)
     root = _own_module(path)
     if root is None:
@@ -56,6 +72,11 @@ def load(path: Path, *, grammar_cache: Path | None = None, tests: bool = True) -
     if any(isinstance(i, tree.TestItem) for i in loading.modules[root].tree.items):
         loading.standard("json")  # what tests show of values is JSON
     return Loaded(loading.modules, loading.sources, loading.digests, tuple(loading.diagnostics), root)
+
+
+def looks_like_upstream(source: Source) -> bool:
+    """Whether a text that is not called `.dnd` is a source of upstream's language."""
+    return not source.file.endswith(".dnd") and _UPSTREAM.fullmatch(source.text) is not None
 
 
 def load_items(items: tuple[tree.Item, ...], folder: Path, *, grammar_cache: Path | None = None) -> Loaded:

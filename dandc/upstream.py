@@ -1,10 +1,9 @@
-"""Files in upstream's composition language: found by what they look like, bound to modules, translated to `.dnd`.
+"""Files in upstream's composition language: their functions bound to modules, and the whole translated to `.dnd`.
 
 `lang/upstream` reads and translates text; this module reads the files that bindings name. A binding `F=module.function`
 takes the public function, communication function or composition of `module.dnd` beside the source, or of the standard library.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,18 +14,11 @@ from dandc.lang.format import format_source
 from dandc.lang.upstream import Binding, BoundPort, Composition, Declaration, Module, mistakes, translate
 from dandc.lang.upstream import parse as parse_upstream
 
-# Nothing but these signs can stand in an upstream source, and hardly a `.dnd` program does without a colon.
-_LOOKS = re.compile(r"\s*(function|composition)[\w\s(){},;=>]*")
 _BUILT_IN = {
     "bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "str", "bytes", "secret", "array", "map",
     "option", "result", "Failure",
 }  # fmt: skip
 _CALLABLE = tree.FunctionItem | tree.CommunicationItem | tree.CompositionItem
-
-
-def looks_like_upstream(source: Source) -> bool:
-    """Whether a text that is not called `.dnd` is a source of upstream's language."""
-    return not source.file.endswith(".dnd") and _LOOKS.fullmatch(source.text) is not None
 
 
 def translated(source: Source, folder: Path, bind: Sequence[tuple[str, str]]) -> tuple[Source, tuple[Diagnostic, ...]]:

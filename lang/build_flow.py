@@ -235,6 +235,11 @@ def _on_failure(context: Context, span: Span, children: list[Child]) -> t.Policy
     return t.Policy(span, "on_failure", mode=mode, into=name(context, into), count=count, percent=percent is not None)
 
 
+def _on_empty(context: Context, span: Span, children: list[Child]) -> t.Policy:
+    names = tuple([name(context, token) for token in children[3:-2]])
+    return t.Policy(span, f"{children[-1]}_empty", names=names)
+
+
 def _limit(context: Context, span: Span, children: list[Child]) -> t.Policy:
     bounds: dict[str, int] = {}
     for bound in children[1:]:
@@ -264,6 +269,8 @@ _POLICIES: dict[str, Callable[[Context, Span, list[Child]], t.Policy]] = {
     "cache": _duration,
     "concurrency": _concurrency,
     "on_failure": _on_failure,
+    "skip_empty": _on_empty,
+    "keep_empty": _on_empty,
     "limit": _limit,
     "once": _once,
     "after": _after,

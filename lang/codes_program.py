@@ -371,6 +371,11 @@ COMPOSITIONS: dict[str, tuple[str, str]] = {
         "`once` needs a text",
         "`once KEY` names an effect, so that it happens once: KEY is a constant text, or a set of one item of type str.",
     ),
+    "C0465": (
+        "`on empty` of what is no such set",
+        "`on empty (a, b) skip` names parameters that are given sets, each once, and skips the call if one of them has no items."
+        " `on empty (c) keep` is about sharded sets: one that has no items counts as one shard without items.",
+    ),
 }
 
 MODULES: dict[str, tuple[str, str]] = {

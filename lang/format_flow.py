@@ -90,6 +90,8 @@ def _policy(p: Printer, node: t.Policy, _: int) -> Steps:
             return _on_failure(p, node)
         case "retry":
             return _retry(p, node)
+        case "skip_empty" | "keep_empty":
+            return _on_empty(p, node)
         case "limit":
             return _limit(p, node)
         case "once":
@@ -110,6 +112,13 @@ def _on_failure(p: Printer, node: t.Policy) -> Doc:
     if node.count:
         parts += [" ", p.word("up"), " ", p.word("to"), " ", p.next()]
     return concat(*parts, *([" ", p.word("%")] if node.percent else []))
+
+
+def _on_empty(p: Printer, node: t.Policy) -> Doc:
+    parts = [p.word("on"), " ", p.word("empty"), " ", p.word("(")]
+    for i, parameter in enumerate(node.names):
+        parts += [", " if i else "", p.name(parameter)]
+    return concat(*parts, p.word(")"), " ", p.word(node.kind.partition("_")[0]))
 
 
 def _retry(p: Printer, node: t.Policy) -> Doc:

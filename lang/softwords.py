@@ -17,12 +17,12 @@ POLICIES = frozenset("RETRY TIMEOUT ON LIMIT CONCURRENCY CACHE ONCE AFTER WITHIN
 STRATEGIES = frozenset("INNER LEFT RIGHT FULL ANTI".split())
 _BOUNDS = frozenset("MEMORY TIME OUTPUT".split())
 _MODES = frozenset("COLLECT SKIP VALUE".split())
-SOFT_TYPES = POLICIES | STRATEGIES | _BOUNDS | _MODES | {"FAILURE", "INTO", "UP", "TO", "NEXT"}
+SOFT_TYPES = POLICIES | STRATEGIES | _BOUNDS | _MODES | {"FAILURE", "EMPTY", "KEEP", "INTO", "UP", "TO", "NEXT"}
 # As they are written.
 SOFT_WORDS = frozenset(word.lower() for word in SOFT_TYPES)
 
 _VALUES = frozenset(
-    "RPAR RSQB QUESTION INT FLOAT DURATION SIZE STATUS_CLASS STR BYTES FSTR_END TRUE FALSE SKIP VALUE CROSS".split()
+    "RPAR RSQB QUESTION INT FLOAT DURATION SIZE STATUS_CLASS STR BYTES FSTR_END TRUE FALSE SKIP KEEP VALUE CROSS".split()
 )
 _NAMES = frozenset("NAME QUOTED FNAME NAMED KEY INTRINSIC".split())
 _STARTS = frozenset(("LBRACE", "RBRACE", "SEMICOLON"))
@@ -74,6 +74,14 @@ def _next(_: "list[Token]", before: str, text: str, end: int) -> bool:
     return before in _STARTS and bool(_NEXT.match(text, end))
 
 
+def _behind_empty(tokens: "list[Token]", before: str, _text: str, _end: int) -> bool:
+    """Behind the names in `on empty (a, b)`."""
+    if before != "RPAR":
+        return False
+    opened = next((i for i in reversed(range(len(tokens))) if tokens[i].type == "LPAR"), 0)
+    return opened > 0 and tokens[opened - 1].type == "EMPTY"
+
+
 def _behind(word: str) -> _Rule:
     """The rule of a word that stands right behind another one."""
     return lambda _tokens, before, _text, _end: before == word
@@ -84,7 +92,10 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(STRATEGIES, _strategy),
     **dict.fromkeys(_BOUNDS, _bound),
     **dict.fromkeys(_MODES, _behind("FAILURE")),
+    "SKIP": lambda tokens, before, text, end: before == "FAILURE" or _behind_empty(tokens, before, text, end),
+    "KEEP": _behind_empty,
     "FAILURE": _behind("ON"),
+    "EMPTY": _behind("ON"),
     "INTO": _behind("COLLECT"),
     "UP": _up,
     "TO": _behind("UP"),

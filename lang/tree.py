@@ -489,7 +489,7 @@ class Policy(Node):
 
     `retry`: `count` and `on` (words such as `429`, `5xx`, `network`; empty means what is safe). `timeout`, `within`, `cache`:
     `duration_ms`. `concurrency`: `count`. `limit`: `bounds` are pairs of `memory`, `time` or `output` and bytes or milliseconds.
-    `once`: `key`. `after`: `names`. `on_failure`: `mode` is `fail`, `skip`, `value` or `collect` with `into`, which takes
+    `once`: `key`. `after`: `names`. `skip_empty`, `keep_empty` (`on empty (a, b) skip`): `names` of parameters. `on_failure`: `mode` is `fail`, `skip`, `value` or `collect` with `into`, which takes
     at most `count` failures, or `count` percent of the instances if `percent`, when that is not 0.
     """
 

@@ -61,11 +61,14 @@ def plan_call(shape: CallShape, sets: Sequence[ItemSet], cut: Cutter = one_group
     """The plan of a call whose parameters are bound to `sets`; raises `PlanError`. `cut` makes groups for any-modes."""
     args = shape.args
     absent = [is_absent(arg, items) for arg, items in zip(args, sets, strict=True)]
-    if any(absent):
+    if any(absent) or any(arg.empty == "skip" and not len(items) for arg, items in zip(args, sets, strict=True)):
         return plan_skipped(sets)
     sharded = [i for i, arg in enumerate(args) if arg.shard in SHARDED]
     if not sharded:
         return plan_whole(sets)
+    kept = [i for i in sharded if args[i].empty == "keep" and not len(sets[i])]
+    if kept == sharded:
+        return plan_whole(sets)  # nothing to divide: one instance without items
     if len(sharded) == 1 and args[sharded[0]].shard == "each":
         return _with_keys(plan_each(sets, sharded[0]), shape)
     if len(sharded) > 1 and shape.join is None:
@@ -132,17 +135,19 @@ class _Chain:
 
     def joined(self, join: Join) -> Part:
         """The whole chain as one part."""
-        part = self._side(join.params[0])
-        for strategy, param in zip(join.strategies, join.params[1:], strict=True):
-            side = self._side(param)
+        part = self._side(join.params[0], alone=join.strategies[:1] in ((), ("cross",)))
+        for i, (strategy, param) in enumerate(zip(join.strategies, join.params[1:], strict=True)):
+            side = self._side(param, alone=strategy == "cross" and join.strategies[i + 1 : i + 2] in ((), ("cross",)))
             if strategy == "cross":
                 part = _crossed(self._grouped(part), self._grouped(side))
             else:
                 part = _by_key(part, side, strategy)
         return self._grouped(part)
 
-    def _side(self, param: int) -> Part:
-        """One sharded argument before it meets others."""
+    def _side(self, param: int, *, alone: bool) -> Part:
+        """One sharded argument before it meets others; `alone`: it meets them only by `cross`."""
+        if alone and self.shape.args[param].empty == "keep" and not len(self.sets[param]):
+            return Part({param: self.sets[param]}, {param: Pick((0, 0), range(1))}, 1, ())
         shard, items = self.shape.args[param].shard, self.sets[param]
         if shard in ("each", "anyEach"):
             starts: Sequence[int] = range(len(items) + 1)

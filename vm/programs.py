@@ -33,6 +33,7 @@ from dandc.vm.keytypes import KeyTypes, key_mistakes
 # Beyond this a number of milliseconds or bytes is no number any more.
 _MOST_NUMBER = 1 << 53
 _SHARDS = ("one", "all", "key", *SHARDED)
+_EMPTY = ("", "skip", "keep")
 _STRATEGIES = {"inner", "left", "right", "full", "anti", "cross"}
 _ON_FAILURE = ("fail", "skip", "value", "collect")
 _CARDS = ("one", "optional", "many")
@@ -82,6 +83,8 @@ def _argument_mistakes(node: FlowNode) -> Iterator[str]:
     """How the arguments of a node are sharded, and whether all that are sharded meet."""
     if any(arg.shard not in _SHARDS or (arg.shard == "key") != (arg.source == KeySource()) for arg in node.args):
         yield "has a sharding of no known kind"
+    if any(arg.empty not in _EMPTY for arg in node.args):
+        yield "does something of no known kind when a set is empty"
     sharded = [i for i, arg in enumerate(node.args) if arg.shard in SHARDED]
     join = getattr(node, "join", None)
     if isinstance(node, ReduceNode | LoopNode | MergeNode):

@@ -61,7 +61,7 @@ def _fed(graph: Graph, node: FlowNode) -> int:
         return -1
     (parameter,) = sharded
     arg = node.args[parameter]
-    if arg.shard != "each" or not isinstance(arg.source, NodeSource) or arg.source.output < 0:
+    if arg.shard != "each" or arg.empty or not isinstance(arg.source, NodeSource) or arg.source.output < 0:
         return -1
     return parameter if _in_pieces(graph.nodes[arg.source.node]) else -1
 

@@ -27,6 +27,7 @@ from dandc.compiler.flow import (
     ParamDecl,
     Source,
 )
+from dandc.compiler.flow_walk import SHARDED
 from dandc.compiler.typed import TPort
 from dandc.compiler.types import ERROR, Result, Type
 from dandc.lang import tree
@@ -108,13 +109,39 @@ def _bind(flow: Flow, expr: tree.FlowCall, target: Target) -> Bound | None:
     sharding = settle_sharding(flow, expr, given)
     if sharding is None or not _keys_fit(flow, expr, target, sharding):
         return None
-    known = {g.index: _binding(g) for g in given}
+    empty = _when_empty(flow, expr, given)
+    if empty is None:
+        return None
+    known = {g.index: _binding(g, empty.get(g.param.name, "")) for g in given}
     args = tuple(known.get(i) or _left_out(param) for i, param in enumerate(target.params))
-    return Bound(args, sharding, any(_may_be_absent(g) for g in given))
+    skips = not sharding.sharded and "skip" in empty.values()
+    return Bound(args, sharding, skips or any(_may_be_absent(g) for g in given))
 
 
-def _binding(given: Given) -> ArgBinding:
-    return ArgBinding(given.value.source, given.shard, optional=given.param.kind == "optional")
+def _binding(given: Given, empty: str) -> ArgBinding:
+    return ArgBinding(given.value.source, given.shard, optional=given.param.kind == "optional", empty=empty)
+
+
+def _when_empty(flow: Flow, expr: tree.FlowCall, given: Sequence[Given]) -> dict[str, str] | None:
+    """What `on empty` says of parameters, by name; None after a report."""
+    found: dict[str, str] = {}
+    by_name = {g.param.name: g for g in given}
+    for policy in (p for p in expr.policies if p.kind in ("skip_empty", "keep_empty")):
+        word = policy.kind.partition("_")[0]
+        for name in policy.names:
+            part = by_name.get(name.text)
+            problem = None
+            if name.text in found:
+                problem = f"`{name.text}` stands twice behind `on empty`"
+            elif part is None or part.shard == "one":
+                problem = f"`on empty` is about sets, and none is given to a parameter `{name.text}`"
+            elif word == "keep" and part.shard not in SHARDED:
+                problem = f"`{name.text}` is not sharded, so the call runs without items anyway"
+            if problem is not None:
+                flow.report(report.simple("C0465", problem, name.span, "cannot stand here"))
+                return None
+            found[name.text] = word
+    return found
 
 
 def _left_out(param: TPort) -> ArgBinding:
@@ -236,9 +263,6 @@ def _shard_problem(arg: tree.FlowArg, param: TPort, t: FlowType) -> Diagnostic |
             fix = each if t.card == "many" else Fix("pass the item", word, "")
             message = f"`{param.name}` takes one item, not a set"
             return report.fixed("C0402", message, arg.span, "`all` passes a set", fix)
-        case "each", "set", _:
-            message = f"`{param.name}` takes a set, but `each` passes one item"
-            return report.fixed("C0420", message, arg.span, "one item at a time", whole)
         case (("each" | "anyEach"), _, ("one" | "optional")):
             message = f"`{arg.shard}` needs a set, but this is one item"
             fix = Fix("pass the item", word, "") if arg.shard == "each" else whole

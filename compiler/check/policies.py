@@ -18,11 +18,12 @@ from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
+_EMPTY = frozenset(("skip_empty", "keep_empty"))
 # What is called, and the policies that it may have. A reduce and a loop are called once.
 _ALLOWED: dict[str, frozenset[str]] = {
-    "communication": frozenset("retry timeout on_failure concurrency cache once after".split()),
-    "kernel": frozenset("timeout on_failure limit concurrency after".split()),
-    "composition": frozenset("within on_failure concurrency after".split()),
+    "communication": frozenset("retry timeout on_failure concurrency cache once after".split()) | _EMPTY,
+    "kernel": frozenset("timeout on_failure limit concurrency after".split()) | _EMPTY,
+    "composition": frozenset("within on_failure concurrency after".split()) | _EMPTY,
     "reduce": frozenset("timeout on_failure limit concurrency after".split()),
     "loop": frozenset("within on_failure after".split()),
 }
@@ -41,11 +42,15 @@ _WHY = {
     "once": "only communication has effects that happen once or twice",
     "concurrency": "it has one instance",
     "retry": "a pure function fails the same way again",
+    "skip_empty": "it takes one set",
+    "keep_empty": "it takes one set",
 }
 # Of a default: they are about one call, or make a set.
 _OF_ONE_CALL = {
     "once": "the key of an effect belongs to one call",
     "after": "what a call waits for is said at the call",
+    "skip_empty": "which sets may be empty is said at the call",
+    "keep_empty": "which sets may be empty is said at the call",
     "collect": "it would make the same set at every call",
     "value": "it changes the type of what a call gives",
 }
@@ -103,7 +108,8 @@ def _problem(policy: tree.Policy, kind: str, *, sharded: bool) -> Diagnostic | N
     elif word in ("timeout", "within"):
         other = "within" if word == "timeout" else "timeout"
         fixes = (Fix(f"write `{other}`", at, other),) if other in _ALLOWED[kind] else ()
-    message = f"`{word}` says nothing about {_WHAT[kind]}"
+    said = "on empty" if word in _EMPTY else word
+    message = f"`{said}` says nothing about {_WHAT[kind]}"
     return report.simple("C0454", message, policy.span, _WHY[word], fixes=fixes)
 
 
@@ -124,6 +130,8 @@ def _take(writer: _Writer, policy: tree.Policy) -> None:
             bounds = {"memory": before.memory, "time": before.time_ms, "output": before.output, **dict(policy.bounds)}
             memory, time_ms, output = bounds.values()
             writer.policies = evolve(before, memory=memory, time_ms=time_ms, output=output)
+        case "skip_empty" | "keep_empty":
+            pass  # a property of arguments: `flow_calls` reads it
         case "once":
             writer.policies = evolve(before, once=_once(flow, policy))
         case "after":
@@ -226,6 +234,7 @@ def _default_problem(policy: tree.Policy, kind: str, mine: Mapping[str, tree.Pol
     why = _OF_ONE_CALL.get(policy.mode or policy.kind)
     if why is not None:
         word = f"on failure {policy.mode}" if policy.mode else policy.kind
+        word = "on empty" if policy.kind in _EMPTY else word
         return report.simple("C0462", f"`{word}` cannot be a default", policy.span, why)
     if policy.kind in mine:
         word = policy.kind.replace("_", " ")

@@ -10,6 +10,7 @@ from typing import Any
 
 from dandc.api import choose_composition, input_mistake
 from dandc.cache import Cache, default_folder
+from dandc.commands.import_ import bind_argument, bindings
 from dandc.commands.output import Reporter, UseError, say
 from dandc.commands.progress import chosen, shown
 from dandc.commands.results import as_json, output_folder, show, write_folder
@@ -45,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="show how far the run is on the standard error: by default a live view if that is a terminal",
     )  # fmt: skip
     parser.add_argument("--trace", metavar="FILE", help="write what took how long, in Chrome's trace format")
+    bind_argument(parser)
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
     parser.add_argument("-O", type=int, choices=(0, 2), default=2, dest="opt", help="optimisation of native code")
 
@@ -65,7 +67,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
 def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None) -> int:
     cache = Cache(None if options.no_cache else default_folder()).open()
-    compiled = compile_file(options.file, cache, Options(opt=options.opt))
+    compiled = compile_file(options.file, cache, Options(opt=options.opt, bind=bindings(options.bind)))
     reporter.add_sources(compiled.sources)
     reporter.show((*compiled.diagnostics, *cache.warnings))
     program = compiled.program

@@ -1,7 +1,7 @@
 """An upstream module as a `.dnd` program with the same meaning, less upstream's defects.
 
 Everything that upstream does in silence is written out: sets that are crossed because nobody joined them, calls that are
-skipped because a set is empty (`on empty x skip`), sets that count as not given when they are empty (`on empty x run`),
+skipped because a set is empty (`on empty (x) skip`), sets that count as not given when they are empty (`on empty (x) keep`),
 parameters that get nothing. A function that nothing is bound to becomes one that fails and says so.
 """
 
@@ -222,14 +222,11 @@ def _meeting(application: Application, renamed: Mapping[str, str]) -> str:
 
 def _on_empty(application: Application, renamed: Mapping[str, str]) -> str:
     """What becomes of the call when one of its sets has no items."""
-    words = []
-    for argument in application.arguments:
-        name = renamed[argument.parameter.text]
-        if not argument.optional:
-            words.append(f" on empty {name} skip")
-        elif argument.shard != "all":
-            words.append(f" on empty {name} run")
-    return "".join(words)
+    skip = [renamed[a.parameter.text] for a in application.arguments if not a.optional]
+    keep = [renamed[a.parameter.text] for a in application.arguments if a.optional and a.shard != "all"]
+    return "".join(
+        f" on empty ({', '.join(names)}) {word}" for names, word in ((skip, "skip"), (keep, "keep")) if names
+    )
 
 
 def _quoted(text: str) -> str:
