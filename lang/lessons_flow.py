@@ -124,11 +124,11 @@ fn twice(n: i64) -> i64 = 2 * n;
 function doubled(n: i64) => (m: i64) = twice(n);
 composition main(n: i64) => (m: i64) { m = doubled(n); }
 == C0420
-function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
-composition main(ns: set[str => i64]) => (sums: set[i64]) { sums = total(each ns); }
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(ns: set[str => i64]) => (ms: set[str => i64]) { ms = twice(keyed ns); }
 ==
-function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
-composition main(ns: set[str => i64]) => (sums: set[i64]) { sums = total(keyed ns); }
+function twice(n: i64) => (m: i64) = 2 * n;
+composition main(ns: set[str => i64]) => (ms: set[str => i64]) { ms = twice(each ns); }
 == C0421
 function split(n: i64) => (tens: i64, ones: i64) { emit tens <- n / 10; emit ones <- n % 10; }
 composition main(n: i64) => (a: result[i64, Failure], b: result[i64, Failure]) {
@@ -217,4 +217,10 @@ fn half(n: i64) -> i64 = 10 / n;
 test "half" {
     expect traps half(0) with "trap.division";
 }
+== C0465
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[i64]) => (sum: optional i64) { sum = total(all ns) on empty (numbers) skip; }
+==
+function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
+composition main(ns: set[i64]) => (sum: optional i64) { sum = total(all ns) on empty (ns) skip; }
 """

@@ -29,6 +29,7 @@ FAMILIES = {
     "R": "Run time",
     "S": "Sandbox and host",
     "U": "Use of the tools",
+    "I": "Sources in upstream's language",
 }
 HEAD = """\
 # Index of diagnostics
