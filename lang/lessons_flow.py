@@ -50,6 +50,16 @@ composition main(n: i64) => (loud: str) { loud = shout(n); }
 function shout(text: str) => (loud: str) = text.to_upper();
 function write(n: i64) => (text: str) = f"{n}";
 composition main(n: i64) => (loud: str) { loud = shout(write(n)); }
+== C0408
+function bill(orders: set[str], prices: set[i64]) => (line: str) = f"{orders.len()} at {prices.len()} prices";
+composition main(orders: set[str => str], prices: set[str => i64]) => (lines: set[str => str]) {
+    lines = bill(keyed orders, keyed prices);
+}
+==
+function bill(orders: set[str], prices: set[i64]) => (line: str) = f"{orders.len()} at {prices.len()} prices";
+composition main(orders: set[str => str], prices: set[str => i64]) => (lines: set[str => str]) {
+    lines = bill(keyed orders, keyed prices) by orders left prices;
+}
 == C0409
 function split(n: i64) => (parts: set[str => i64]) { emit parts <- n; }
 composition main(n: i64) => (parts: set[str => i64]) { parts = split(n); }
@@ -217,6 +227,194 @@ fn half(n: i64) -> i64 = 10 / n;
 test "half" {
     expect traps half(0) with "trap.division";
 }
+== C0450
+function pair(a: str, b: str) => (text: str) = a + b;
+composition main(firsts: set[str], seconds: set[str]) => (texts: set[str]) {
+    texts = pair(each firsts, each seconds) by firsts cross seconds;
+}
+==
+function pair(a: str, b: str) => (text: str) = a + b;
+composition main(firsts: set[str], seconds: set[str]) => (texts: set[str]) {
+    texts = pair(each firsts, each seconds) by a cross b;
+}
+== C0451
+function bill(orders: set[str], prices: set[i64]) => (line: str) = f"{orders.len()} {prices.len()}";
+composition main(orders: set[str => str], prices: set[i64 => i64]) => (lines: set[str => str]) {
+    lines = bill(keyed orders, keyed prices) by orders inner prices;
+}
+==
+function bill(orders: set[str], prices: set[i64]) => (line: str) = f"{orders.len()} {prices.len()}";
+function by_name(k: key i64, cents: i64) => (prices: set[str => i64]) { emit prices[f"{k}"] <- cents; }
+composition main(orders: set[str => str], prices: set[i64 => i64]) => (lines: set[str => str]) {
+    lines = bill(keyed orders, keyed by_name(each prices)) by orders inner prices;
+}
+== C0452
+function scaled(rows: set[i64], rate: i64) => (sum: i64) = rows.len() * rate;
+composition main(rows: set[str => i64], rates: set[str => i64]) => (sums: set[str => i64]) {
+    sums = scaled(keyed rows, each rates) by rows left rate;
+}
+==
+function scaled(rows: set[i64], rate: i64) => (sum: i64) = rows.len() * rate;
+composition main(rows: set[str => i64], rates: set[i64]) => (sums: set[str => i64]) {
+    sums = scaled(keyed rows, each rates) by rows cross rate;
+}
+== C0453
+function label(name: key str, rows: set[i64]) => (line: str) = f"{name}: {rows.len()}";
+composition main(rows: set[str => i64]) => (line: str) { line = label(all rows); }
+==
+function label(name: key str, rows: set[i64]) => (line: str) = f"{name}: {rows.len()}";
+composition main(rows: set[str => i64]) => (lines: set[str => str]) { lines = label(keyed rows); }
+== C0454
+function f(n: i64) => (m: i64) = n + 1;
+composition step(n: i64) => (m: i64) { m = f(n); }
+composition main(n: i64) => (m: i64) { m = step(n) timeout 2s; }
+==
+function f(n: i64) => (m: i64) = n + 1;
+composition step(n: i64) => (m: i64) { m = f(n); }
+composition main(n: i64) => (m: i64) { m = step(n) within 2s; }
+== C0455
+function total(xs: set[i64]) => (sum: i64) = xs.len();
+composition main(xs: set[i64]) => (sum: optional i64) { sum = reduce total(all xs); }
+==
+function add(a: i64, b: i64) => (sum: i64) = a + b;
+composition main(xs: set[i64]) => (sum: optional i64) { sum = reduce add(all xs); }
+== C0456
+function text(n: i64) => (t: str) = f"{n}";
+composition main(ns: set[i64], more: set[str]) => (all_: set[str]) { all_ = more ++ ns; }
+==
+function text(n: i64) => (t: str) = f"{n}";
+composition main(ns: set[i64], more: set[str]) => (all_: set[str]) { all_ = more ++ text(each ns); }
+== C0457
+composition main(size: i64, wanted: optional i64) => (chosen: i64) { chosen = size else wanted else 0; }
+==
+composition main(size: i64, wanted: optional i64) => (chosen: i64) { chosen = wanted else size; }
+== C0458
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: i64) => (sums: set[i64]) {
+    loop (i: i64 = n, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = less;
+    }
+}
+==
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: i64) => (sums: set[i64]) {
+    loop (i: i64 = n, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = less;
+        next sum = total;
+    }
+}
+== C0459
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: optional i64) => (sums: set[i64]) {
+    loop (i: i64 = n, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = less;
+        next sum = total;
+    }
+}
+==
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: optional i64) => (sums: set[i64]) {
+    first = n else 10;
+    loop (i: i64 = first, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = less;
+        next sum = total;
+    }
+}
+== C0460
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: i64) => (sum: i64) {
+    less, sum = step(n, 0);
+    yield sums <- sum;
+}
+==
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: i64) => (sums: set[i64]) {
+    loop (i: i64 = n, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = less;
+        next sum = total;
+    }
+}
+== C0461
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: i64) => (sums: set[i64]) {
+    loop (i: i64 = n, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = total;
+        next sum = total;
+    }
+}
+==
+function step(n: i64, sum: i64) => (less: optional i64, sum: i64) {
+    if n > 1 { emit less <- n - 1; }
+    emit sum <- sum + n;
+}
+composition main(n: i64) => (sums: set[i64]) {
+    loop (i: i64 = n, sum: i64 = 0) up to 100 {
+        less, total = step(i, sum);
+        yield sums <- total;
+        next i = less;
+        next sum = total;
+    }
+}
+== C0462
+import http;
+default http on failure collect into failed;
+==
+import http;
+default http retry 3 timeout 2s;
+composition main(pages: set[http.Request]) => (failed: set[Failure]) {
+    http.fetch(each pages) on failure collect into failed;
+}
+== C0463
+import http;
+composition main(order: http.Request, bill: http.Request) => (done: http.Response) {
+    http.fetch(order);
+    done = http.fetch(bill) after order;
+}
+==
+import http;
+composition main(order: http.Request, bill: http.Request) => (done: http.Response) {
+    ordered = http.fetch(order);
+    done = http.fetch(bill) after ordered;
+}
+== C0464
+import http;
+composition main(order: http.Request, number: i64) => (done: http.Response) { done = http.exchange(order) once number; }
+==
+import http;
+composition main(order: http.Request, number: str) => (done: http.Response) { done = http.exchange(order) once number; }
 == C0465
 function total(ns: set[i64]) => (sum: i64) = ns.values().sum();
 composition main(ns: set[i64]) => (sum: optional i64) { sum = total(all ns) on empty (numbers) skip; }

@@ -64,6 +64,42 @@ composition main(n: i64) => (m: optional i64) { m = even(n); }
 ==
 function even(n: i64) => (m: i64) = if n % 2 == 0 { n } else { n + 1 };
 composition main(n: i64) => (m: i64) { m = even(n); }
+== R0714
+function step(n: i64) => (less: optional i64) { if n > 1 { emit less <- n - 1; } }
+composition main() => (ns: set[i64]) {
+    loop (i: i64 = 1_000) up to 100 {
+        yield ns <- i;
+        next i = step(i);
+    }
+}
+==
+function step(n: i64) => (less: optional i64) { if n > 1 { emit less <- n - 1; } }
+composition main() => (ns: set[i64]) {
+    loop (i: i64 = 1_000) up to 1_000 {
+        yield ns <- i;
+        next i = step(i);
+    }
+}
+== R0715
+function inverse(n: i64) => (m: i64) = 100 / n;
+composition main(ns: set[i64]) => (ms: set[i64], failed: set[Failure]) {
+    ms = inverse(each ns) on failure collect into failed up to 1 %;
+}
+==
+function inverse(n: i64) => (m: i64) = 100 / n;
+composition main(ns: set[i64]) => (ms: set[i64], failed: set[Failure]) {
+    ms = inverse(each ns) on failure collect into failed;
+}
+== R0716
+function price(order: str, cents: i64) => (line: str) = f"{order}: {cents}";
+composition main(orders: set[str => str], prices: set[str => i64]) => (lines: set[(str, str) => str]) {
+    lines = price(each orders, each prices) cross;
+}
+==
+function price(orders: set[str], prices: set[i64]) => (line: str) = f"{orders.len()}: {prices.len()}";
+composition main(orders: set[str => str], prices: set[str => i64]) => (lines: set[str => str]) {
+    lines = price(keyed orders, keyed prices) by orders left prices;
+}
 == R0720
 import http;
 endpoint service = http("http://127.0.0.1:8600");
