@@ -45,7 +45,10 @@ class Options:
 
 @frozen
 class Compiled:
-    """A program with what diagnostics about it need. `sources` has the user's files alone when it came out of the cache."""
+    """A program with what diagnostics about it need. `sources` has the user's files alone when it came out of the cache.
+
+    `own`: the images were made here, not taken from a bundle, which may be anybody's.
+    """
 
     program: Program
     diagnostics: tuple[Diagnostic, ...]

@@ -64,7 +64,7 @@ def problem(code: str, message: str, *notes: str) -> JournalError:
 class Head:
     """What a run is a run of.
 
-    `program` is a bundle; `root` the file that it was compiled from, `sources` texts by file; `secrets` the handles that were
+    `program` is a bundle; `root` the file that it was compiled from, `sources` texts by file; `own`: by this compiler; `secrets` the handles that were
     given out.
     """
 
@@ -73,6 +73,7 @@ class Head:
     sources: dict[str, str]
     graph: str
     compiler: str
+    own: bool
     configs: dict[str, bytes]
     endpoints: tuple[EndpointAddress, ...]
     secrets: tuple[str, ...]
@@ -375,6 +376,7 @@ def _head_rows(head: Head) -> list[Write]:
         "configs": {name: value.hex() for name, value in head.configs.items()},
         "endpoints": [[e.name, e.module, e.url] for e in head.endpoints],
         "secrets": list(head.secrets),
+        "own": head.own,
     }
     # Names of files need not be text.
     texts = [(os.fsencode(file), seal(text.encode("utf-8", "surrogatepass"))) for file, text in head.sources.items()]
@@ -402,6 +404,7 @@ def _read_head(connection: sqlite3.Connection, meta: dict[str, bytes]) -> Head:
         {os.fsdecode(bytes(file)): unseal(text).decode("utf-8", "surrogatepass") for file, text in texts},
         meta["graph"].decode(),
         meta["compiler"].decode(),
+        settings["own"] is True,
         {str(name): bytes.fromhex(value) for name, value in settings["configs"].items()},
         tuple(EndpointAddress(str(name), str(module), str(url)) for name, module, url in settings["endpoints"]),
         tuple(map(str, settings["secrets"])),

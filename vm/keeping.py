@@ -44,24 +44,28 @@ from dandc.vm.secrets import SecretBox
 
 @frozen(slots=True)
 class Recording:
-    """Where a journal goes, and what it holds beside the run itself: texts of the program, its root file, and who compiled it."""
+    """Where a journal goes, and what it holds beside the run itself: texts of the program, its root file, and who compiled it.
+
+    `own`: the images were made by this compiler, so that equal inputs give equal results.
+    """
 
     path: Path
     root: str
     sources: Mapping[str, str] = field(repr=False)
     compiler: str
+    own: bool = True
 
 
 def keep(
-    program: Program, graph: str, *, memo: Memo | None = None, recording: Recording | None = None, pure: bool = True
+    program: Program, graph: str, *, memo: Memo | None = None, recording: Recording | None = None, own: bool = True
 ) -> Callable[[Prepared], Keeper]:
-    """What `run` takes as `keeping`. `pure`: the program's images were made by this compiler. The run closes `memo`."""
+    """What `run` takes as `keeping`. `own`: the program's images were made by this compiler. The run closes `memo`."""
 
     def begin(prepared: Prepared) -> Keeper:
         journal = None
         if recording is not None:
             journal = create_journal(recording.path, _head(program, graph, prepared, recording))
-        return Keeper(memo, journal, pure)
+        return Keeper(memo, journal, own)
 
     return begin
 
@@ -74,6 +78,7 @@ def _head(program: Program, graph: str, prepared: Prepared, recording: Recording
         dict(recording.sources),
         graph,
         recording.compiler,
+        recording.own,
         dict(prepared.configs),
         tuple(prepared.endpoints.values()),
         prepared.secrets.handles,
@@ -105,7 +110,7 @@ async def resume(
 
     def begin(prepared: Prepared) -> Keeper:
         journal.begin(_head(program, graph, prepared, recording))
-        return Keeper(memo, journal)
+        return Keeper(memo, journal, recording.own)
 
     return await run_prepared(
         program, graph, [prepared], limits=limits, placement=placement, drivers=drivers, keeping=begin

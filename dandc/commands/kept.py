@@ -64,7 +64,7 @@ def recording(path: Path, root: str, compiled: Compiled) -> "Recording":
     texts = {file: source.text for file, source in compiled.sources.items() if not file.startswith("std:")}
     root = str(Path(root))
     # Of a bundle the texts are those of the files that it was made from, the root first.
-    return Recording(path, root if root in texts else next(iter(texts), root), texts, compiler_version())
+    return Recording(path, root if root in texts else next(iter(texts), root), texts, compiler_version(), compiled.own)
 
 
 def folder_of(options: argparse.Namespace) -> Path | None:

@@ -71,7 +71,7 @@ def _program(options: argparse.Namespace, reporter: Reporter, journal: "Journal"
     path = Path(options.file)
     if options.program is None:
         program = loads(head.program)
-        return program, program.graphs[head.graph], Recording(path, head.root, head.sources, head.compiler)
+        return program, program.graphs[head.graph], Recording(path, head.root, head.sources, head.compiler, head.own)
     compiled: Compiled = compile_file(options.program, Cache(default_folder()).open(), Options())
     reporter.add_sources(compiled.sources)
     reporter.show(compiled.diagnostics)

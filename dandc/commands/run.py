@@ -107,7 +107,7 @@ def _keeping(options: argparse.Namespace, compiled: Compiled, graph: Graph, memo
     recording = None if options.record is None else kept.recording(Path(options.record), options.file, compiled)
     if memo is not None and not compiled.own:
         memo.warn_of_bundle()
-    return keep(compiled.program, graph.name, memo=memo, recording=recording, pure=compiled.own)
+    return keep(compiled.program, graph.name, memo=memo, recording=recording, own=compiled.own)
 
 
 def _run(

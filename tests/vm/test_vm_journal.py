@@ -22,7 +22,7 @@ INPUT = ItemSet([b"k1", b"k2"], ["a", ""], [b"one", bytes(100_000)])
 
 def head(graph: str = "main.main") -> Head:
     return Head(
-        b"a bundle", "main.dnd", {"main.dnd": "text", "lib/ö.dnd": "x"}, graph, "0.1 abc", {"n": b"\1\2"},
+        b"a bundle", "main.dnd", {"main.dnd": "text", "lib/ö.dnd": "x"}, graph, "0.1 abc", True, {"n": b"\1\2"},
         (EndpointAddress("service", "http", "http://127.0.0.1:1"),), ("secret:token",),
         {"xs": INPUT, "none": ItemSet([], [], [])},
     )  # fmt: skip

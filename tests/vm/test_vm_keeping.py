@@ -88,7 +88,7 @@ class World:
 
     def run(self, service: Any = None, *, record: str = "", memo: Memo | None = None, pure: bool = True) -> RunResult:
         recording = self.recording(record) if record else None
-        keeping = keep(self.program, "main", memo=memo, recording=recording, pure=pure)
+        keeping = keep(self.program, "main", memo=memo, recording=recording, own=pure)
         return anyio.run(lambda: run(
             self.program, "main", self.inputs, placement=self.placement(), drivers={"service": service or Service()}, keeping=keeping,
         ))  # fmt: skip
