@@ -11,11 +11,9 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +50,7 @@ function total(answers: set[str => http.Response]) => (text: str, object: storag
 
 composition main() => (text: str, bytes: i64) {
     orders = http.fetch(list());
-    answers = http.fetch(each charges(orders));
+    answers = http.fetch(each charges(orders)) once "charge";
     text, object = total(all answers);
     bytes = size(storage.put(object));
 }
@@ -60,7 +58,6 @@ composition main() => (text: str, bytes: i64) {
 function size(entry: storage.Entry) => (size: i64) = entry.size;
 """
 ORDERS = ["anna", "bert", "cleo"]
-WRAPPER = Path(__file__).with_name("once_run.py")
 MODES = ["on arrival", "before the answer", "after the answer"]
 
 
@@ -153,7 +150,6 @@ class Campaign:
         self.shop = shop
         self.journal = dandc.folder / "run.journal"
         self.program = dandc.write("shop.dnd", PROGRAM)
-        self.dandc.environment["ONCE_NODE"] = "http.fetch#2"
 
     def start(self) -> "subprocess.Popen[bytes]":
         """The first run, or one that goes on where the last one was killed."""
@@ -161,7 +157,7 @@ class Campaign:
         new = ["run", str(self.program), *configs, "--record", str(self.journal), "--json"]
         command = ["resume", str(self.journal), "--json"] if self.journal.exists() else new
         return subprocess.Popen(
-            [sys.executable, "-P", str(WRAPPER), *command],
+            [*self.dandc.command, *command],
             cwd=self.dandc.folder, env=self.dandc.variables(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
