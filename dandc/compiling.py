@@ -45,11 +45,15 @@ class Options:
 
 @frozen
 class Compiled:
-    """A program with what diagnostics about it need. `sources` is empty when it came out of the cache."""
+    """A program with what diagnostics about it need. `sources` has the user's files alone when it came out of the cache.
+
+    `own`: the images were made here, not taken from a bundle, which may be anybody's.
+    """
 
     program: Program
     diagnostics: tuple[Diagnostic, ...]
     sources: dict[str, Source] = field(repr=False)
+    own: bool = True
 
 
 class CompileError(DiagnosticError):
@@ -70,6 +74,17 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+def compiler_version() -> str:
+    """The version and a digest of what makes code of programs: the same wherever this compiler is installed."""
+    digest = hashlib.sha256()
+    for room in (dandc.lang, dandc.compiler, dandc.stdlib):
+        for folder in room.__path__:
+            entries = sorted(entry.partition(" ")[0] for entry in _files(folder))
+            for path in entries:
+                digest.update(os.path.relpath(path, folder).encode() + b"\0" + Path(path).read_bytes())
+    return f"{dandc.__version__} {digest.hexdigest()[:16]}"
+
+
 def _files(folder: str) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.is_dir() and entry.name != "__pycache__":
@@ -84,11 +99,12 @@ def compile_file(path: str | os.PathLike[str], cache: Cache, options: Options = 
     path = Path(path)
     if is_bundle(read_file(path, 8)):
         bundle = load_bundle(read_file(path), cpu.levels())
-        return Compiled(bundle.program, (), {name: Source(name, text) for name, text in bundle.sources.items()})
+        sources = {name: Source(name, text) for name, text in bundle.sources.items()}
+        return Compiled(bundle.program, (), sources, own=False)
     version = fingerprint() if cache.folder is not None else ""
-    _, data = read_source(path, str(path))
+    source, data = read_source(path, str(path))
     key = _key("program", version, options, str(path), data)
-    cached = _load_program(cache.get(key))
+    cached = _load_program(cache.get(key), source)
     if cached is not None:
         return cached
     return _compile(path, cache, options, version)
@@ -102,20 +118,21 @@ def _key(kind: str, version: str, options: Options, *parts: str | bytes) -> str:
     return f"{kind}-{digest.hexdigest()}"
 
 
-def _load_program(entry: bytes | None) -> Compiled | None:
+def _load_program(entry: bytes | None, root: Source) -> Compiled | None:
     """A cached program, unless a file that it imports has changed."""
     if entry is None:
         return None
     head, _, bundle = entry.partition(b"\n")
+    sources = {root.file: root}
     for path, digest in json.loads(head).items():
         try:
-            _, data = read_source(Path(path), path)
+            sources[path], data = read_source(Path(path), path)
         except DiagnosticError:
             return None
         if hashlib.sha256(data).hexdigest() != digest:
             return None
     try:
-        return Compiled(loads(bundle), (), {})
+        return Compiled(loads(bundle), (), sources)
     except BundleError:
         return None
 

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import islice
@@ -43,16 +43,21 @@ class Loaded:
 
 
 def load(
-    path: Path, *, grammar_cache: Path | None = None, tests: bool = True, bind: Sequence[tuple[str, str]] = ()
+    path: Path,
+    *,
+    grammar_cache: Path | None = None,
+    tests: bool = True,
+    bind: Sequence[tuple[str, str]] = (),
+    texts: Mapping[str, str] | None = None,
 ) -> Loaded:
     """The program whose root module is the file `path`; raises `DiagnosticError` if that file cannot be read.
 
     Without `tests` the `test` blocks are left out: they are no part of what runs. A file of the standard library itself
     is loaded as what it is, under its own name. A source in upstream's language is translated first, its functions bound
-    as `bind` says (`dandc/upstream.py`).
+    as `bind` says (`dandc/upstream.py`). `texts`, by path, stand in for all of the user's files.
     """
-    loading = _Loading(path.parent, grammar_cache, tests)
-    source, data = read_source(path, str(path))
+    loading = _Loading(path.parent, grammar_cache, tests, texts)
+    source, data = loading.read(path)
     if looks_like_upstream(source):
         from dandc.upstream import translated
 
@@ -63,7 +68,7 @@ def load(
         message = f"`{path}` is a .dnd program: only functions that a source in upstream's language declares are bound"
         raise DiagnosticError(Diagnostic("I1009", message, None))
     loading.standard(PRELUDE)
-    root = _own_module(path)
+    root = _own_module(path) if texts is None else None
     if root is None:
         root = ROOT
         loading.user(ROOT, path, source, data)
@@ -130,12 +135,22 @@ class _Loading:
     folder: Path
     grammar_cache: Path | None
     tests: bool
+    texts: Mapping[str, str] | None = None
     modules: dict[str, SourceModule] = Factory(dict)
     sources: dict[str, Source] = Factory(dict)
     digests: dict[str, str] = Factory(dict)
     diagnostics: list[Diagnostic] = Factory(list)
     names: dict[Path, str] = Factory(dict)
     active: list[Path] = Factory(list)
+
+    def read(self, path: Path) -> tuple[Source, bytes]:
+        """The text of a user's file; raises `DiagnosticError`."""
+        if self.texts is None:
+            return read_source(path, str(path))
+        text = self.texts.get(str(path))
+        if text is None:
+            raise DiagnosticError(Diagnostic("U0901", f"cannot read `{path}`: its text is not there", None))
+        return Source(str(path), text), text.encode("utf-8", "surrogatepass")
 
     def standard(self, name: str) -> bool:
         """Load a module of the standard library; False if there is none."""
@@ -217,7 +232,7 @@ class _Loading:
             return None
         if real not in self.names:
             try:
-                source, data = read_source(path, str(path))
+                source, data = self.read(path)
             except DiagnosticError as error:
                 reason = error.diagnostics[0].message
                 fixes = _similar_file(path, item)

@@ -568,3 +568,69 @@ _family(
         ),
     }
 )
+
+
+# R078x: runs that are kept.
+_family(
+    {
+        "R0780": (
+            "journal cannot be read",
+            "The file is not there, is no journal, or is damaged: every part of a journal has a checksum. A journal of a run that was "
+            "killed consists of two files, `FILE` and `FILE-wal`; they must stay together until the run is finished.",
+        ),
+        "R0781": (
+            "journal of another version",
+            "The journal was written by another version of dandc, with another layout. Use the version that wrote it.",
+        ),
+        "R0782": (
+            "journal in use",
+            "A run is writing this journal, and a journal is written by one run at a time. Wait until it has ended, or end it.",
+        ),
+        "R0783": (
+            "journal cannot be written",
+            "The disk is full, the folder cannot be written, or one value is larger than 1,000,000,000 bytes. A run that is to be recorded "
+            "ends when it cannot be; what was acknowledged until then is in the journal, and `dandc resume FILE` goes on from there.",
+        ),
+        "R0784": (
+            "journal exists already",
+            "A journal is the record of one run and is never overwritten. Name another file; to finish an earlier run write `dandc "
+            "resume FILE`.",
+        ),
+        "R0785": (
+            "recorded run did not end",
+            "Only a run that gave its outputs or failed can be repeated. `dandc resume FILE` finishes a run that was killed; `dandc replay "
+            "FILE --node NODE` looks at one instance of it.",
+        ),
+        "R0786": (
+            "replay differs from the record",
+            "What compiled kernels give depends on their inputs alone, so a repeated run must give the same to the bit. It did not: the "
+            "journal was changed, the image came from elsewhere, or this is a mistake in dandc; please report it with the journal.",
+        ),
+        "R0787": (
+            "journal has no such answer",
+            "The run that is repeated makes a call that the recorded one did not make. The journal was changed, or belongs to another "
+            "program.",
+        ),
+        "R0788": (
+            "effect may have been done",
+            "The run was ended after a call with `once` was begun and before its answer was there. Its driver has no way to tell the service "
+            "which effect it is, and the operation is not one that may be done twice, so nobody knows. Look at the service; `on failure` "
+            "takes the failure `once.unknown` like any other.",
+        ),
+        "R0789": (
+            "effect with other arguments",
+            "Two calls with `once` name the same effect, by operation, KEY and the item's key or name, and want different things of it. "
+            "The first one counts. Give them different keys.",
+        ),
+        "R0790": (
+            "recorded with another compiler",
+            "To look at an instance its kernel is compiled again from the texts in the journal. Another version of the compiler may give "
+            "other steps, though the result should be the same.",
+        ),
+        "R0791": (
+            "no such instance in the run",
+            "`--node` names a call of a kernel as the run's counts show it, with the calls of compositions around it (`outer/inner`), and "
+            "`--item` the key, the name or the `#NUMBER` of an item that it worked on.",
+        ),
+    }
+)

@@ -451,6 +451,11 @@ TOOLS: dict[str, tuple[str, str]] = {
         "`:ir`, `:llvm` and `:asm` show the code of a function, of a helper, or of an expression. A generic helper, or one that takes a"
         " function, has code only where it is used: give an expression that uses it. A composition has a graph: `:graph NAME`.",
     ),
+    "U0930": (
+        "cache of results not usable",
+        "Results are kept in the folder of `--cache` so that equal calls need not run again. What is damaged there is made anew, what"
+        " cannot be read or written is done without: the run goes on.",
+    ),
 }
 
 # I10xx: sources in upstream's composition language.

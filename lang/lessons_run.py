@@ -307,4 +307,36 @@ $ dnd> :type 1 + 2
 $ dnd> :asm swap                                    # a generic helper
 ==
 $ dnd> :asm swap((1, "x"))
+== R0780
+$ cp run.journal elsewhere/                         # without run.journal-wal, of a run that was killed
+==
+$ cp run.journal run.journal-wal elsewhere/
+== R0782
+$ dandc resume run.journal & dandc resume run.journal
+==
+$ dandc resume run.journal
+== R0783
+$ dandc run program.dnd --record /nowhere/run.journal
+==
+$ dandc run program.dnd --record run.journal
+== R0784
+$ dandc run program.dnd --record run.journal        # of the run before
+==
+$ dandc resume run.journal
+== R0785
+$ dandc replay run.journal                          # of a run that was killed
+==
+$ dandc resume run.journal && dandc replay run.journal
+== R0788
+$ dandc resume run.journal                          # killed while an effect was under way
+==
+$ dandc why run.journal                             # names the calls that were begun; then look at the service
+== R0791
+$ dandc replay run.journal --node fetch             # the counts of the run say `http.fetch#2`, and `fan_out`
+==
+$ dandc replay run.journal --node fan_out --item "#0"
+== U0930
+$ dandc run program.dnd --cache /tmp                # others can write it, and choose results
+==
+$ dandc run program.dnd --cache ~/.cache/results
 """

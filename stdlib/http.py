@@ -29,6 +29,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OWN_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "proxy-authorization"}
 )
+_EFFECT = "idempotency-key"
 _CREDENTIALS = frozenset({"authorization", "cookie"})
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SHOWN_BODY = 200
@@ -136,6 +137,10 @@ class HttpDriver:
         _, method, *_ = _fields(arguments)
         return method in _IDEMPOTENT
 
+    def passes_effect(self, operation: str) -> bool:
+        """The name of an effect goes into the header `Idempotency-Key`."""
+        return True
+
     async def call(
         self, operation: str, arguments: tuple[object, ...], context: CallContext
     ) -> tuple[Sequence[OutputItem], ...]:
@@ -222,6 +227,8 @@ def _checked(arguments: tuple[object, ...], context: CallContext, allowed: Seque
     except AddressError as error:
         raise DriverFailureError("http.forbidden", f"{method} to `{endpoint}`: {error}") from None
     checked = _checked_headers(headers)
+    if context.effect:
+        checked = _with_effect(checked, context.effect)
     if bearer.index == 1:
         checked = _with_bearer(checked, context.secrets.reveal(bearer.fields[0]), base, address)
     return _Request(method, address, checked, body)
@@ -240,6 +247,12 @@ def _checked_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], .
 
 def _header_text(value: str) -> bool:
     return all((c >= " " and c != "\x7f") or c == "\t" for c in value)
+
+
+def _with_effect(headers: tuple[tuple[str, str], ...], effect: str) -> tuple[tuple[str, str], ...]:
+    if any(name.lower() == _EFFECT for name, _ in headers):
+        raise DriverFailureError("http.request", f"a request has either the header `{_EFFECT}` or the policy `once`")
+    return (*headers, (_EFFECT, effect))
 
 
 def _with_bearer(

@@ -12,7 +12,7 @@ from itertools import chain
 from operator import eq
 from struct import Struct
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import KernelImage, OutputDecl
@@ -91,6 +91,14 @@ def read_shard(kernel: KernelImage, result: Outcome, base: int, types: TypeTable
     if bad:
         output.columns = [columns.without(bad) for columns in output.columns]
     return output
+
+
+def renumbered(output: ShardOutput, instances: Sequence[int]) -> ShardOutput:
+    """The output of a shard whose instances were numbered from 0, by what these numbers stand for."""
+    columns = [evolve(c, instances=array("I", [instances[i] for i in c.instances])) for c in output.columns]
+    faults = {instances[i]: fault for i, fault in output.faults.items()}
+    notes = [(instances[i], text) for i, text in output.notes]
+    return ShardOutput(columns, faults, notes, [instances[i] for i in output.again])
 
 
 def _finished(states: "array[int]", base: int) -> Sequence[int]:

@@ -15,9 +15,9 @@ from dandc.isolation import Limits
 from dandc.isolation import Outcome as Ended
 from dandc.vm.admission import Share, Ticket, TooBigError
 from dandc.vm.bounds import in_flight, kernel_limits
-from dandc.vm.collect import InstanceFault, read_shard
+from dandc.vm.collect import InstanceFault, read_shard, renumbered
 from dandc.vm.context import NodeResult, RunContext
-from dandc.vm.inputs import block_bytes, build_block
+from dandc.vm.inputs import block_bytes, build_block, chosen_rows
 from dandc.vm.outcome import Outcome
 from dandc.vm.packing import TARGET_US, Packer
 from dandc.vm.placement import Metered, Placement
@@ -33,6 +33,10 @@ async def run_compute(node: ComputeNode | ReduceNode, outcome: Outcome) -> NodeR
     kernel = context.program.kernels[node.kernel]
     assert context.placement is not None
     call = _Call(context, context.placement, node, kernel, Packer(context.costs, kernel, feed), outcome)
+    if context.keeper is not None and context.keeper.remembers:
+        from dandc.vm.recall import Recall
+
+        call.packer.recall = Recall(context.keeper, kernel, outcome, context.summary.at(outcome.name))
     workers = in_flight(node.policies, context.limits.sandboxes)
     if feed.ended:
         workers = min(feed.count, workers)
@@ -65,6 +69,8 @@ class _Call:
         seat = _Seat(self.context.admission, self.footprint, self.packer)
         try:
             while await self._something(seat):
+                if not await self._unknown():
+                    continue
                 try:
                     await seat.renew()
                 except TooBigError as error:
@@ -91,15 +97,33 @@ class _Call:
             else:
                 return True
 
+    async def _unknown(self) -> bool:
+        """Whether something must run: what waits and is known has ended when this returns."""
+        recall = self.packer.recall
+        if recall is None:
+            return True
+        await recall.ahead(self.packer.next_first)
+        return self.packer.pass_known()
+
     async def _run(self, first: int, last: int) -> None:
-        with self.context.watch.under_way("sandbox", self.outcome.name, last - first) as span:
-            result = await self._place(first, last)
+        recall = self.packer.recall
+        instances = self._open(first, last)
+        if not instances:
+            self.packer.feed.done(first, last)
+            return
+        with self.context.watch.under_way("sandbox", self.outcome.name, len(instances)) as span:
+            result = await self._place(first, last, instances)
             span.error = result.error or ""
         if result.error is not None:
-            self._failed_shard(first, last, result)
+            await self._failed_shard(first, last, result, instances)
             return
-        output = await off_loop(len(result.data), read_shard, self.kernel, result, first, self.context.program.types)
-        self._learn(last - first, result)
+        whole = len(instances) == last - first
+        base = first if whole else 0
+        output = await off_loop(len(result.data), read_shard, self.kernel, result, base, self.context.program.types)
+        if recall is not None:
+            output = output if whole else renumbered(output, instances)
+            await recall.keep(output, instances)
+        self._learn(len(instances), result)
         chosen = self.packer.feed.chosen_items(first, last)
         learn_items(self.context, self.kernel.name, chosen, self.packer.expected_us(last - first))
         for instance, text in output.notes:
@@ -107,6 +131,10 @@ class _Call:
         self.outcome.add(output.columns)
         self._take_faults(output.faults)
         self._done(first, last, output.again)
+
+    def _open(self, first: int, last: int) -> Sequence[int]:
+        """The instances of a range that must run."""
+        return range(first, last) if self.packer.recall is None else self.packer.recall.open(first, last)
 
     def _learn(self, instances: int, result: Ended) -> None:
         """CPU time is better than wall time, which counts what else the machine does, but it is known later."""
@@ -128,12 +156,15 @@ class _Call:
         if first < last:
             self.packer.feed.done(first, last)
 
-    async def _place(self, first: int, last: int) -> Ended:
-        limits = self._limits(last - first)
+    async def _place(self, first: int, last: int, instances: Sequence[int]) -> Ended:
+        count = len(instances)
+        limits = self._limits(count)
         sets, rows = self.packer.feed.cut(first, last)
-        block = await off_loop(sum(map(block_bytes, sets)), build_block, sets, rows, last - first)
-        background = self.packer.expected_us(last - first) > 2 * TARGET_US
-        return await self.placement.run_shard(self.kernel, block, 0, last - first, limits, background=background)
+        if count < last - first:
+            rows = chosen_rows(rows, len(sets), first, instances)
+        block = await off_loop(sum(map(block_bytes, sets)), build_block, sets, rows, count)
+        background = self.packer.expected_us(count) > 2 * TARGET_US
+        return await self.placement.run_shard(self.kernel, block, 0, count, limits, background=background)
 
     def _limits(self, instances: int) -> Limits:
         limits = self.alone
@@ -144,23 +175,26 @@ class _Call:
             return limits
         return evolve(limits, wall_ms=min(limits.wall_ms, patience), cpu_ms=min(limits.cpu_ms, patience))
 
-    def _failed_shard(self, first: int, last: int, result: Ended) -> None:
+    async def _failed_shard(self, first: int, last: int, result: Ended, instances: Sequence[int]) -> None:
         """A shard that left nothing to believe: halve it, or blame its only instance."""
         error = result.error or ""
-        if last - first > 1 and error in ("limit.wall", "limit.cpu"):
-            self.packer.underestimated(last - first, result.wall_us)
+        count = len(instances)
+        if count > 1 and error in ("limit.wall", "limit.cpu"):
+            self.packer.underestimated(count, result.wall_us)
         # Bisecting finds a guilty instance; trouble of the host or with the image has none.
-        if last - first > 1 and not error.startswith(_NOBODYS_FAULT):
+        if count > 1 and not error.startswith(_NOBODYS_FAULT):
             self.packer.split(first, last)
             return
         fault = InstanceFault(error, _explain(error, result.detail, self.alone))
-        self._take_faults(dict.fromkeys(range(first, last), fault))
+        if self.packer.recall is not None:
+            await self.packer.recall.lose(instances, fault)
+        self._take_faults(dict.fromkeys(instances, fault))
         self.packer.feed.done(first, last)
 
     def _refuse(self, reason: str) -> None:
         """No sandbox can ever be given to what waits."""
         while (span := self.packer.take()) is not None:
-            self._take_faults(dict.fromkeys(range(*span), InstanceFault("host.exhausted", reason)))
+            self._take_faults(dict.fromkeys(self._open(*span), InstanceFault("host.exhausted", reason)))
             self.packer.feed.done(*span)
             self.packer.ended()
 

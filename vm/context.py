@@ -1,6 +1,7 @@
 """Everything that the nodes of one run share, and what a node gives to its successors."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import anyio
 from attrs import define, field, frozen
@@ -15,16 +16,23 @@ from dandc.vm.items import EMPTY, ItemSet
 from dandc.vm.limits import RunLimits
 from dandc.vm.packing import Costs
 from dandc.vm.placement import Placement
+from dandc.vm.scope import TOP, Scope
 from dandc.vm.secrets import SecretBox
 from dandc.vm.summary import Summary
 from dandc.vm.watch import Watch
+
+if TYPE_CHECKING:
+    from dandc.vm.keeper import Keeper
 
 _ITEM_TEXT_LIMIT = 200
 
 
 @define(slots=True, eq=False, repr=False)
 class RunContext:
-    """One run."""
+    """One run.
+
+    `keeper` knows what need not be done again; `scope` is which instances of enclosing compositions this part of the run is in.
+    """
 
     program: Program
     limits: RunLimits
@@ -38,6 +46,8 @@ class RunContext:
     summary: Summary
     costs: Costs
     watch: Watch = field(factory=Watch)
+    keeper: "Keeper | None" = None
+    scope: Scope = TOP
 
 
 @frozen(slots=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ of the run itself, and must never put a revealed secret anywhere but onto the wi
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -56,11 +56,15 @@ class EndpointAddress:
 
 @frozen(slots=True, eq=False, repr=False)
 class CallContext:
-    """What a driver may know of the run: where it may go, the run's secrets, and the types of values."""
+    """What a driver may know of the run: where it may go, the run's secrets, and the types of values.
+
+    `effect` names the effect of this one call, the same however often it is sent; empty for calls without `once`.
+    """
 
     endpoints: Mapping[str, EndpointAddress]
     secrets: SecretBox
     types: TypeTable
+    effect: str = ""
 
 
 class Driver(Protocol):
@@ -86,6 +90,15 @@ class Driver(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        ...
+
+
+@runtime_checkable
+class EffectDriver(Protocol):
+    """A driver that can tell the service the name of an effect, so that the service does it once however often it is asked."""
+
+    def passes_effect(self, operation: str) -> bool:
+        """Whether it does so for calls of this operation."""
         ...
 
 

@@ -37,6 +37,8 @@ _CODES: Mapping[str, str] = {
     "failures.many": "R0715",
     "join.large": "R0716",
     "secret.unknown": "R0724",
+    "once.unknown": "R0788",
+    "once.conflict": "R0789",
     "limit.wall": "S0801",
     "limit.cpu": "S0802",
     "limit.steps": "S0813",
@@ -80,6 +82,10 @@ class RunError(DiagnosticError):
     def __init__(self, *diagnostics: Diagnostic, fault: Fault | None = None) -> None:
         super().__init__(*diagnostics)
         self.fault = fault
+
+
+class StopError(Exception):
+    """Ends a run whatever the policies of its calls say, and is no fault of any call."""
 
 
 def encode_failure(fault: Fault, types: TypeTable) -> bytes:

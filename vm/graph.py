@@ -35,11 +35,12 @@ from dandc.compiler.flow import (
 )
 from dandc.compiler.types import STR, Type
 from dandc.lang.spans import NOWHERE
-from dandc.vm.bounds import deadline_ms, deadline_s, in_flight
+from dandc.vm.bounds import deadline_ms, in_flight
 from dandc.vm.collect import Columns
 from dandc.vm.communicate import run_communication
 from dandc.vm.compute import run_compute
 from dandc.vm.context import NodeResult, RunContext
+from dandc.vm.deadline import deadline, inside
 from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.feed import Feed, Growing, Ready
 from dandc.vm.instances import each_instance
@@ -52,6 +53,7 @@ from dandc.vm.plans import planned
 from dandc.vm.reduce import run_reduce
 from dandc.vm.streams import Streams, streams
 from dandc.vm.tracks import Track
+from dandc.vm.why import why_skipped
 
 _KINDS: dict[type[FlowNode], str] = {
     ComputeNode: "compute",
@@ -105,7 +107,8 @@ class _GraphRun:
     failure: NodeFailedError | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.streams = streams(self.graph)
+        keeper = self.context.keeper
+        self.streams = streams(self.graph, "" if keeper is None else keeper.settled)
         self.done = [anyio.Event() for _ in self.graph.nodes]
         self.keys = KeyTypes(self.graph)
         self.left = Counter(self.streams.whole)
@@ -157,7 +160,11 @@ class _GraphRun:
                 return await run_compute(node, self._outcome(node, items, feed, tracks))
             case CommunicationNode(declared=declared):
                 items = tuple(output.item for output in declared)
-                return await run_communication(node, self._outcome(node, items, feed, tracks))
+                once = None if node.policies.once is None else self.take(node.policies.once)
+                if once is not None and not len(once):
+                    return self._unnamed(node, tracks)
+                outcome = self._outcome(node, items, feed, tracks)
+                return await run_communication(node, outcome, None if once is None else bytes(once.values[0]))
             case CompositionNode(graph=name):
                 items = tuple(output.type.item for output in self.context.program.graphs[name].outputs)
                 return await run_composition(node, self._outcome(node, items, feed, tracks))
@@ -180,6 +187,9 @@ class _GraphRun:
         node, fed = self.graph.nodes[number], self.streams.fed[number]
         sets = [EMPTY if i == fed else self.take(arg.source) for i, arg in enumerate(node.args)]
         plan = await planned(self.context, node, sets, self.keys, self.path)
+        if plan.skipped:
+            because = self.context.summary.because
+            because.setdefault(self.path + node.name, why_skipped(self.context.program, self.graph, node, sets))
         if fed < 0:
             return None if plan.skipped else Ready(plan)
         track = self._fed_track(node.args[fed].source)
@@ -187,6 +197,12 @@ class _GraphRun:
             track.leave()
             return None
         return Growing(track, fed, plan)
+
+    def _unnamed(self, node: FlowNode, tracks: tuple[Track, ...]) -> NodeResult:
+        """The result of a node whose effects have no KEY, because what makes it was skipped."""
+        self.context.summary.at(self.path + node.name).skipped += 1
+        self.context.summary.because.setdefault(self.path + node.name, "the KEY of `once` is absent")
+        return _nothing(tracks)
 
     def _fed_track(self, source: Source) -> Track:
         assert isinstance(source, NodeSource)
@@ -255,9 +271,11 @@ class _CompositionCall:
 
     async def _within_time(self, number: int) -> list[ItemSet] | None:
         """The outputs of one run, or None when its time is over."""
-        inputs, _ = self.outcome.feed.cut(number, number + 1)
-        with anyio.move_on_after(deadline_s(self.node.policies)):
-            return await run_graph(self.context, self.graph, inputs, f"{self.outcome.name}/")
+        inputs, rows = self.outcome.feed.cut(number, number + 1)
+        context = inside(self.outcome, number, inputs, rows)
+        async with deadline(context, self.outcome.name, self.node.policies) as time:
+            if not time.over:
+                return await run_graph(context, self.graph, inputs, f"{self.outcome.name}/")
         return None
 
 

@@ -155,3 +155,12 @@ def _values(params: Sequence[ItemSet], lengths: "array[int]") -> list[Buffer]:
 def block_bytes(items: ItemSet) -> int:
     """About how many bytes the items take in a block: used to size shards."""
     return sum(map(len, items.values)) + 48 * len(items)
+
+
+def chosen_rows(rows: "array[int]", params: int, first: int, instances: Sequence[int]) -> "array[int]":
+    """The rows of some instances of a range that begins with `first`."""
+    stride = 2 * params
+    chosen = array("I")
+    for instance in instances:
+        chosen += rows[(instance - first) * stride : (instance - first + 1) * stride]
+    return chosen

@@ -10,16 +10,16 @@ from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 
-import anyio
 import anyio.lowlevel
 from attrs import define, field
 
 from dandc.compiler.encoding import EncodingError, decode, encode, some
 from dandc.compiler.flow import Graph, LoopNode
 from dandc.compiler.types import Option, TypeTable
-from dandc.vm.bounds import deadline_ms, deadline_s
+from dandc.vm.bounds import deadline_ms
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext
+from dandc.vm.deadline import deadline
 from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.items import Buffer, ItemSet, single
 from dandc.vm.outcome import Outcome
@@ -31,12 +31,13 @@ async def run_loop(node: LoopNode, outcome: Outcome, inputs: Sequence[ItemSet], 
     """What the turns yielded; raises `NodeFailedError` for a fault that the loop's policy does not take."""
     loop = _Loop(outcome.context, node, outcome.name, run_graph, inputs)
     try:
-        with anyio.move_on_after(deadline_s(node.policies)) as scope:
-            await loop.turns()
+        async with deadline(outcome.context, outcome.name, node.policies) as time:
+            if not time.over:
+                await loop.turns()
     except NodeFailedError as error:
         outcome.take_fault(0, error.fault)
         return await outcome.result()
-    if scope.cancelled_caught:
+    if time.over:
         outcome.fail(0, "run.timeout", f"it did not end within {deadline_ms(node.policies)} ms")
     elif not loop.over:
         outcome.fail(0, "loop.limit", f"it would go on after {node.most} turns, and it may take no more")

@@ -5,12 +5,16 @@ nothing waits while one is idle. Must never pack across calls.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from dandc.compiler.flow import KernelImage
 from dandc.isolation import Usage
 from dandc.vm.feed import Feed
+
+if TYPE_CHECKING:
+    from dandc.vm.recall import Recall
 
 TARGET_US = 2_000.0
 # What a shard costs before its first instance: about a fork, and the copy of what all instances share.
@@ -64,7 +68,7 @@ class Costs:
 class Packer:
     """Hands out ranges of instances. `costs` are shared by the calls of a run.
 
-    `running` counts ranges that are out, `most` bounds the instances of a range.
+    `running` counts ranges that are out, `most` bounds the instances of a range. `recall` knows instances that need not run.
     """
 
     costs: Costs
@@ -73,6 +77,7 @@ class Packer:
     next_first: int = 0
     most: int = _MAX_PACK
     running: int = 0
+    recall: "Recall | None" = None
     again: list[tuple[int, int]] = field(factory=list)
     overhead_us: float = field(init=False)
 
@@ -108,12 +113,29 @@ class Packer:
         """The next range to run, one that must run again before a new one; None when nothing waits."""
         if not self.waiting:
             return None
-        self.running += 1
         if self.again:
+            self.running += 1
             return self.again.pop()
+        if not self.pass_known():
+            return None
+        self.running += 1
         first = self.next_first
-        self.next_first = min(self.feed.count, first + self._size(first))
+        self.next_first = min(self._end(), first + self._size(first))
         return first, self.next_first
+
+    def _end(self) -> int:
+        """Instances from here on cannot be taken yet."""
+        return self.feed.count if self.recall is None else self.recall.end
+
+    def pass_known(self) -> bool:
+        """Pass over instances that are known, and tell whether one follows that is not."""
+        if self.recall is None or self.again:
+            return True
+        first, self.next_first = self.next_first, self.recall.next_open(self.next_first)
+        if first < self.next_first:
+            self.feed.done(first, self.next_first)
+            self.feed.signal.ring()
+        return self.next_first < self.recall.end
 
     def ended(self) -> None:
         """A range that was taken has ended, and what must run again is known."""
@@ -125,7 +147,7 @@ class Packer:
         if cost is None:
             return 1
         size = max(1, min(self.most, int(self.target_us / max(cost, 0.01))))
-        last = min(self.feed.count, first + size)
+        last = min(self._end(), first + size)
         # Values are bounded as well; halving finds a fitting size in a few steps.
         while last - first > 1 and self.feed.weight(first, last) > _MAX_PACK_BYTES:
             last = first + (last - first) // 2

@@ -23,7 +23,13 @@ async def planned(context: RunContext, node: FlowNode, sets: Sequence[ItemSet], 
     shape = call_shape(context, node, keys)
     size = _BYTES_AN_ITEM * sum(map(len, sets))
     try:
-        plan = await off_loop(size, plan_call, shape, sets, grouping(context, node).cut)
+        cut = grouping(context, node).cut
+        if context.keeper is None or not any(arg.shard.startswith("any") for arg in node.args):
+            plan = await off_loop(size, plan_call, shape, sets, cut)
+        else:
+            kept = await context.keeper.cuts(context.scope, path + node.name)
+            plan = await off_loop(size, plan_call, shape, sets, kept.cutter(cut))
+            context.keeper.keep_cuts(kept)
     except PlanError as error:
         raise NodeFailedError(Fault(error.code, str(error), path + node.name, node.span)) from None
     counts = context.summary.at(path + node.name) if plan.skipped or plan.unmatched else None

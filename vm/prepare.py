@@ -40,18 +40,38 @@ class Prepared:
     secrets: SecretBox
 
 
+@frozen(slots=True, eq=False, repr=False)
+class Earlier:
+    """What an earlier part of a run was given already: sets by input, encoded values by config."""
+
+    inputs: Mapping[str, ItemSet] = field(factory=dict)
+    configs: Mapping[str, bytes] = field(factory=dict)
+
+
 def prepare(
-    program: Program, graph: str, inputs: Mapping[str, Sequence[InputItem]], configs: Mapping[str, object]
+    program: Program,
+    graph: str,
+    inputs: Mapping[str, Sequence[InputItem]],
+    configs: Mapping[str, object],
+    earlier: Earlier = Earlier(),
 ) -> Prepared:
-    """Check and encode everything; raises `RunError` with one diagnostic a mistake."""
+    """Check and encode everything; raises `RunError` with one diagnostic a mistake.
+
+    What is given goes before what was given `earlier`, which must be of the types that are asked for.
+    """
     chosen = program.graphs.get(graph)
     if chosen is None:
         known = ", ".join(f"`{name}`" for name in program.graphs) or "none"
         raise RunError(Diagnostic("R0733", f"there is no composition `{graph}`; there are {known}", None))
-    intake = _Intake(program)
-    sets = tuple(intake.input(port, inputs.get(port.name)) for port in chosen.inputs)
+    intake = _Intake(program, resumed=bool(earlier.inputs or earlier.configs))
+    sets = tuple(
+        earlier.inputs[port.name]
+        if port.name in earlier.inputs and port.name not in inputs
+        else intake.input(port, inputs.get(port.name))
+        for port in chosen.inputs
+    )
     intake.surplus("R0731", "input", inputs, [port.name for port in chosen.inputs])
-    encoded = intake.configs(configs)
+    encoded = intake.configs(configs, earlier.configs)
     intake.surplus("R0735", "config", configs, [config.name for config in program.configs])
     endpoints = {e.name: EndpointAddress(e.name, e.module, intake.address(e, encoded)) for e in program.endpoints}
     if intake.mistakes:
@@ -64,6 +84,7 @@ class _Intake:
     """Collects mistakes while values are taken in."""
 
     program: Program
+    resumed: bool = False
     secrets: SecretBox = field(factory=SecretBox)
     mistakes: list[Diagnostic] = field(factory=list)
 
@@ -82,7 +103,8 @@ class _Intake:
         flow = port.type
         if items is None:
             if flow.card != "optional":
-                self.wrong("R0730", f"the input `{port.name}` is missing", f"it is a `{_shown(port)}`")
+                more = ("no journal holds secrets: give it again",) if self.resumed else ()
+                self.wrong("R0730", f"the input `{port.name}` is missing", f"it is a `{_shown(port)}`", *more)
             return EMPTY
         if (flow.card == "one" and len(items) != 1) or (flow.card == "optional" and len(items) > 1):
             due = "exactly one item" if flow.card == "one" else "at most one item"
@@ -148,11 +170,12 @@ class _Intake:
         except EncodingError as error:
             raise ValueMismatchError("", error.reason) from None
 
-    def configs(self, given: Mapping[str, object]) -> dict[str, bytes]:
+    def configs(self, given: Mapping[str, object], earlier: Mapping[str, bytes]) -> dict[str, bytes]:
         """The encoded value of every config of the program."""
         encoded = {}
         for config in self.program.configs:
-            value = self._config(config, given)
+            known = None if config.name in given else earlier.get(config.name)
+            value = self._config(config, given) if known is None else known
             if value is not None:
                 encoded[config.name] = value
         return encoded

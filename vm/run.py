@@ -5,8 +5,9 @@ before anything runs; after that a run ends with a `RunResult` or a `RunError`, 
 started. Must never be entered with two runs sharing drivers: connections belong to one run.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 from attrs import field, frozen
@@ -20,7 +21,7 @@ from dandc.vm.admission import Admission
 from dandc.vm.bulk import decode_all, decode_all_keys
 from dandc.vm.context import RunContext
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
-from dandc.vm.failures import Fault, NodeFailedError, RunError, diagnose
+from dandc.vm.failures import Fault, NodeFailedError, RunError, StopError, diagnose
 from dandc.vm.graph import run_graph
 from dandc.vm.items import ItemSet, as_bytes, total_bytes
 from dandc.vm.limits import RunLimits
@@ -31,6 +32,9 @@ from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.summary import NodeCounts, Note, Summary
 from dandc.vm.tasks import off_loop
 from dandc.vm.watch import Watch
+
+if TYPE_CHECKING:
+    from dandc.vm.keeper import Keeper
 
 _CLOSE_S = 2.0
 # About what taking in or handing out an item touches beside its value.
@@ -49,11 +53,15 @@ class OutputItem:
 
 @frozen(slots=True)
 class RunResult:
-    """What a run gave: items by output, `{"ran", "skipped", "failed"}` by node, and what kernels noted."""
+    """What a run gave: items by output, `{"ran", "skipped", "failed"}` by node, and what kernels noted.
+
+    `because` says of skipped nodes what was not there.
+    """
 
     outputs: dict[str, tuple[OutputItem, ...]]
     nodes: dict[str, NodeCounts]
     notes: tuple[Note, ...]
+    because: dict[str, str] = field(factory=dict)
 
 
 async def run(
@@ -66,16 +74,42 @@ async def run(
     placement: Placement | None = None,
     drivers: Mapping[str, Driver] | None = None,
     watch: Watch | None = None,
+    keeping: "Callable[[Prepared], Keeper] | None" = None,
 ) -> RunResult:
     """Run the composition `graph`. Raises `RunError`.
 
     Inputs and configs of type `secret` are `Secret` or str. `placement` and `drivers` stand in for the sandbox pool of
     this machine and for the standard drivers; the caller closes them. A placement of `open_local` may serve
-    several runs at once. `watch` looks on.
+    several runs at once. `watch` looks on, `keeping` makes what keeps the run's results.
     """
-    limits = limits or RunLimits()
     count = sum(len(items) for items in inputs.values())
-    prepared = await off_loop(_ITEM_BYTES * count, prepare, program, graph, inputs, configs or {})
+    prepared = [await off_loop(_ITEM_BYTES * count, prepare, program, graph, inputs, configs or {})]
+    return await run_prepared(
+        program,
+        graph,
+        prepared,
+        limits=limits,
+        placement=placement,
+        drivers=drivers,
+        watch=watch,
+        keeping=keeping,
+    )
+
+
+async def run_prepared(
+    program: Program,
+    graph: str,
+    given: list[Prepared],
+    *,
+    limits: RunLimits | None = None,
+    placement: Placement | None = None,
+    drivers: Mapping[str, Driver] | None = None,
+    watch: Watch | None = None,
+    keeping: "Callable[[Prepared], Keeper] | None" = None,
+) -> RunResult:
+    """The same with inputs that were taken in already: `given` holds them and is emptied, so that the machine can forget them."""
+    limits = limits or RunLimits()
+    prepared = given.pop()
     chosen = program.graphs[graph]
     graphs = reachable(program.graphs, graph)
     summary = Summary()
@@ -86,13 +120,49 @@ async def run(
             placement = await stack.enter_async_context(open_local(limits))
         context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         sets = list(prepared.inputs)
+        context.keeper = _keeper(graphs) if keeping is None else keeping(prepared)
         del prepared  # so that the machine can forget a set after its last reader
-        try:
-            sets = await run_graph(context, chosen, sets)
-        except NodeFailedError as error:
-            raise RunError(diagnose(error.fault), fault=error.fault) from None
+        if context.keeper is not None:
+            stack.callback(context.keeper.close)
+            context.keeper.watch(summary)
+        sets = await _ended(context, chosen, sets)
     size = sum(total_bytes(items) + _ITEM_BYTES * len(items) for items in sets)
     return await off_loop(size, _result, program, chosen, sets, summary)
+
+
+def _keeper(graphs: Sequence[Graph]) -> "Keeper | None":
+    """Within one run effects are done once whether it is recorded or not."""
+    if all(node.policies.once is None for graph in graphs for node in graph.nodes):
+        return None
+    from dandc.vm.keeper import Keeper
+
+    return Keeper()
+
+
+async def _ended(context: RunContext, graph: Graph, inputs: list[ItemSet]) -> list[ItemSet]:
+    """The output sets of the run, after whoever keeps it has been told how it ended; raises `RunError`."""
+    keeper = context.keeper
+    try:
+        sets = await run_graph(context, graph, inputs)
+    except NodeFailedError as error:
+        if keeper is not None:
+            await keeper.ended({}, error.fault, context.summary)
+        raise RunError(diagnose(error.fault), fault=error.fault) from None
+    except BaseExceptionGroup as group:
+        raise _stopped(group) from None
+    if keeper is not None:
+        named = dict(zip((output.name for output in graph.outputs), sets, strict=True))
+        await keeper.ended(named, None, context.summary)
+    return sets
+
+
+def _stopped(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ends a run out of the midst of its tasks; several may have met it at the same time."""
+    stops, others = group.split(StopError)
+    stop: BaseException | None = stops
+    while isinstance(stop, BaseExceptionGroup):
+        stop = stop.exceptions[0]
+    return group if stop is None or others is not None else stop
 
 
 def _context(
@@ -173,7 +243,7 @@ def _result(program: Program, graph: Graph, sets: Sequence[ItemSet], summary: Su
     notes = list(summary.notes)
     if summary.notes_dropped:
         notes.append(Note("", "", f"{summary.notes_dropped} further notes were dropped"))
-    return RunResult(outputs, nodes, tuple(notes))
+    return RunResult(outputs, nodes, tuple(notes), dict(summary.because))
 
 
 def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[OutputItem, ...]:

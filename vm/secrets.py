@@ -62,6 +62,11 @@ class SecretBox:
         self._remember(name, secret.reveal())
         return handle
 
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """The handles that were given out, in order."""
+        return tuple(self._secrets)
+
     def reveal(self, handle: str) -> str:
         """The value behind a handle; `UnknownSecretError` for one that this run did not give out."""
         secret = self._secrets.get(handle)

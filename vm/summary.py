@@ -14,11 +14,16 @@ NodeCounts = dict[str, Any]
 
 @define(slots=True, eq=False, repr=False)
 class Counts:
-    """Instances of one node. A failed instance counts as failed whatever its policy made of it."""
+    """Instances of one node. A failed instance counts as failed whatever its policy made of it.
+
+    `ran` is all that ended well; of these `cached` were taken from the cache of results and `recorded` from a journal.
+    """
 
     ran: int = 0
     skipped: int = 0
     failed: int = 0
+    cached: int = 0
+    recorded: int = 0
     unmatched: dict[str, int] = field(factory=dict)
 
     def add_unmatched(self, parameter: str, count: int) -> None:
@@ -26,8 +31,13 @@ class Counts:
         self.unmatched[parameter] = self.unmatched.get(parameter, 0) + count
 
     def as_dict(self) -> "NodeCounts":
-        """The counts under the names that results show; unmatched keys only where there are any."""
-        counts: NodeCounts = {"ran": self.ran, "skipped": self.skipped, "failed": self.failed}
+        """The counts under the names that results show; what only some runs have is left out where there is none."""
+        ran = max(0, self.ran - self.cached - self.recorded)
+        counts: NodeCounts = {"ran": ran, "skipped": self.skipped, "failed": self.failed}
+        if self.cached:
+            counts["cached"] = self.cached
+        if self.recorded:
+            counts["recorded"] = self.recorded
         if self.unmatched:
             counts["unmatched"] = dict(self.unmatched)
         return counts
@@ -44,9 +54,13 @@ class Note:
 
 @define(slots=True, eq=False, repr=False)
 class Summary:
-    """The counts of all nodes by name (`outer/inner` inside compositions) and the notes, in no promised order."""
+    """The counts of all nodes by name (`outer/inner` inside compositions) and the notes, in no promised order.
+
+    `because` says of skipped nodes what was not there, and who should have made it.
+    """
 
     nodes: dict[str, Counts] = field(factory=dict)
+    because: dict[str, str] = field(factory=dict)
     notes: list[Note] = field(factory=list)
     notes_dropped: int = 0
 

@@ -40,8 +40,8 @@ def _item(program: Program, output: GraphOutput, item: OutputItem) -> dict[str, 
     return {"name": item.name, "key": key, "value": to_json(flow.item, item.value, program.types)}
 
 
-def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool) -> None:
-    """Outputs to standard output (unless `quiet`), counts and notes to standard error."""
+def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool, counts: bool = True) -> None:
+    """Outputs to standard output (unless `quiet`), counts (unless told otherwise) and notes to standard error."""
     if not quiet:
         alone = len(graph.outputs) == 1
         for output in graph.outputs:
@@ -50,8 +50,8 @@ def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool) -> N
         where = f"{note.node} [{_visible(note.item)}]" if note.item else note.node
         tell(f"note: {where}: {_visible(note.text)}\n")
     width = max((len(name) for name in result.nodes), default=0)
-    for name, counts in result.nodes.items():
-        told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
+    for name, numbers in result.nodes.items() if counts else ():
+        told = ", ".join(f"{n} {what}" for what, n in numbers.items() if n) or "nothing to do"
         tell(f"{name:<{width}}  {told}\n")
 
 

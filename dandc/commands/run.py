@@ -1,28 +1,35 @@
 """`dandc run FILE [COMPOSITION]`"""
 
 import argparse
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dandc.api import choose_composition, input_mistake
 from dandc.cache import Cache, default_folder
+from dandc.commands import kept
 from dandc.commands.import_ import bind_argument, bindings
-from dandc.commands.output import Reporter, UseError, say
+from dandc.commands.output import Reporter, UseError
 from dandc.commands.progress import chosen, shown
-from dandc.commands.results import as_json, output_folder, show, write_folder
+from dandc.commands.results import output_folder
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
-from dandc.compiling import Options, compile_file
+from dandc.compiling import Compiled, Options, compile_file
 from dandc.files import read_file, write_atomically
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.vm import InputItem, RunError, RunLimits, RunResult, Secret, Watch
 from dandc.vm.jsonvalues import items_from_json, parse_json
 from dandc.vm.values import ValueMismatchError
 from dandc.waiting import wait_for
+
+if TYPE_CHECKING:
+    from dandc.vm.keeper import Keeper
+    from dandc.vm.memo import Memo
+    from dandc.vm.prepare import Prepared
+
+    Keeping = Callable[[Prepared], Keeper]
 
 HELP = "Compile a program (or take it from the cache) and run one of its compositions."
 
@@ -39,8 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", action="append", default=[], metavar="NAME=VALUE", help="a config, written like an input"
     )
-    parser.add_argument("--out", metavar="DIR", help="write the outputs into this folder, a file an item")
-    parser.add_argument("--json", action="store_true", help="print outputs and counts as one JSON object")
+    kept.results(parser)
     parser.add_argument(
         "--progress", choices=("auto", "live", "plain", "off"), default="auto",
         help="show how far the run is on the standard error: by default a live view if that is a terminal",
@@ -48,19 +54,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trace", metavar="FILE", help="write what took how long, in Chrome's trace format")
     bind_argument(parser)
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
+    kept.arguments(parser)
+    parser.add_argument("--record", metavar="FILE", help="write a journal: for `dandc replay`, `resume` and `why`")
     parser.add_argument("-O", type=int, choices=(0, 2), default=2, dest="opt", help="optimisation of native code")
 
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
     """0 if the run gave its outputs."""
     for option in options.input:
-        _split(option, "input")
+        split_option(option, "input")
     for option in options.config:
-        _split(option, "config")
-    if options.out == "" or options.trace == "":
-        what = "output folder" if options.out == "" else "trace file"
-        raise UseError(Diagnostic("U0906", f"the name of the {what} is empty", None))
-    folder = None if options.out is None else Path(options.out)
+        split_option(option, "config")
+    if options.trace == "":
+        raise UseError(Diagnostic("U0906", "the name of the trace file is empty", None))
+    folder = kept.folder_of(options)
     with output_folder(folder):
         return _compile_and_run(options, reporter, folder)
 
@@ -72,26 +79,35 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     reporter.show((*compiled.diagnostics, *cache.warnings))
     program = compiled.program
     graph = choose_composition(program, options.composition)
-    inputs = _inputs(program, graph, [_split(option, "input") for option in options.input], options.inputs)
-    configs = _configs(program, [_split(option, "config") for option in options.config])
+    inputs = read_inputs(program, graph, [split_option(option, "input") for option in options.input], options.inputs)
+    configs = read_configs(program, [split_option(option, "config") for option in options.config])
     watch = Watch(trace=options.trace is not None)
-    try:
-        result = _run(program, graph, inputs, configs, watch, chosen(options.progress))
-    except RunError:
-        # Looking at the trace is how one finds out why; but why it failed is more than that it cannot be written.
-        if options.trace is not None:
-            with suppress(DiagnosticError):
-                _write_trace(Path(options.trace), watch)
-        raise
+    with kept.memo(options, reporter) as memo:
+        keeping = _keeping(options, compiled, graph, memo)
+        try:
+            result = _run(program, graph, inputs, configs, watch, chosen(options.progress), keeping)
+        except RunError:
+            # Looking at the trace is how one finds out why; but why it failed is more than that it cannot be written.
+            if options.trace is not None:
+                with suppress(DiagnosticError):
+                    _write_trace(Path(options.trace), watch)
+            raise
     if options.trace is not None:
         _write_trace(Path(options.trace), watch)
-    if folder is not None:
-        write_folder(folder, program, graph, result)
-    if options.json:
-        say(json.dumps(as_json(program, graph, result), ensure_ascii=False) + "\n")
-    else:
-        show(program, graph, result, quiet=folder is not None)
+    kept.give(options, program, graph, result, folder)
     return 0
+
+
+def _keeping(options: argparse.Namespace, compiled: Compiled, graph: Graph, memo: "Memo | None") -> "Keeping | None":
+    """What keeps the run's results, if it is to be kept at all."""
+    if memo is None and options.record is None:
+        return None
+    from dandc.vm.keeping import keep
+
+    recording = None if options.record is None else kept.recording(Path(options.record), options.file, compiled)
+    if memo is not None and not compiled.own:
+        memo.warn_of_bundle()
+    return keep(compiled.program, graph.name, memo=memo, recording=recording, own=compiled.own)
 
 
 def _run(
@@ -101,13 +117,15 @@ def _run(
     configs: Mapping[str, object],
     watch: Watch,
     progress: str,
+    keeping: "Keeping | None",
 ) -> RunResult:
-
     from dandc.vm import run
 
     async def main() -> RunResult:
         async with shown(watch, progress):
-            return await run(program, graph.name, inputs, configs=configs, limits=RunLimits(), watch=watch)
+            return await run(
+                program, graph.name, inputs, configs=configs, limits=RunLimits(), watch=watch, keeping=keeping
+            )
 
     return wait_for(main)
 
@@ -122,7 +140,8 @@ def _write_trace(path: Path, watch: Watch) -> None:
         raise DiagnosticError(Diagnostic("U0906", f"cannot write `{path}`: {reason}", None)) from None
 
 
-def _split(option: str, what: str) -> tuple[str, str]:
+def split_option(option: str, what: str) -> tuple[str, str]:
+    """Name and text of `NAME=VALUE`; raises `UseError`."""
     name, equals, text = option.partition("=")
     if not equals or not name:
         # Not the option itself: what was meant to be a value may be a secret.
@@ -130,9 +149,10 @@ def _split(option: str, what: str) -> tuple[str, str]:
     return name, text
 
 
-def _inputs(
+def read_inputs(
     program: Program, graph: Graph, given: Sequence[tuple[str, str]], file: str | None
 ) -> dict[str, Sequence[InputItem]]:
+    """The input items that options and a file of inputs give; raises `RunError`."""
     ports = {port.name: port.type for port in graph.inputs}
     items: dict[str, Sequence[InputItem]] = {}
     mistakes: list[Diagnostic] = []
@@ -171,7 +191,8 @@ def _inputs_file(file: str) -> dict[str, Any]:
     return shapes
 
 
-def _configs(program: Program, given: Sequence[tuple[str, str]]) -> dict[str, object]:
+def read_configs(program: Program, given: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """The neutral values of configs that options give; raises `RunError`."""
     types = {config.name: config.type for config in program.configs}
     configs: dict[str, object] = {}
     for name, text in given:

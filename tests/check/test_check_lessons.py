@@ -46,7 +46,7 @@ def test_what_ends_a_run_passes_the_check(code: str, tmp_path: Path, monkeypatch
 
 # What no program of a user shows by itself, or what has one only because of the machine or of a fault of dandc itself.
 WITHOUT = {
-    "R0709", "R0711", "R0712", "R0724", "R0738", "R0740", "R0741", "R0754", "R0755", "S0801", "S0805", "S0806",
+    "R0709", "R0711", "R0712", "R0724", "R0738", "R0740", "R0741", "R0754", "R0755", "R0781", "R0786", "R0787", "R0789", "R0790", "S0801", "S0805", "S0806",
     "S0807", "S0808", "S0809", "S0810", "S0811", "S0812", "S0813", "T0339", "U0907", "U0909", "U0922",
 }  # fmt: skip
 

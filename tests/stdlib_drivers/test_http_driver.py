@@ -10,6 +10,7 @@ import anyio
 import anyio.abc
 import pytest
 
+from dandc.compiler.flow import ConstSource
 from dandc.stdlib import http
 from dandc.vm import InputItem, RunError, RunLimits, Secret, run
 
@@ -444,3 +445,36 @@ def test_bad_endpoint_addresses_end_the_run_before_it_begins(net: Any) -> None:
     with pytest.raises(RunError) as caught:
         anyio.run(lambda: net.ask("http.fetch", endpoints))
     assert [d.code for d in caught.value.diagnostics] == ["R0737"] * 6
+
+
+def test_an_effect_is_named_to_the_service(net: Any) -> None:
+    """`once`: every attempt of a call has the same `Idempotency-Key`, other calls another one, and calls without it none."""
+
+    async def main() -> Any:
+        async with net.serve(net.always(net.answer(503), net.answer())) as server:
+            endpoints = {"service": server.url}
+            again = {"retry": 3, "retry_on": ("5xx",)}
+            posts = [net.request("/a", method="POST"), net.request("/b", method="POST")]
+            await net.ask("http.fetch", endpoints, *posts, once=ConstSource(b"charge"), concurrency=1, **again)
+            await net.ask("http.fetch", endpoints, posts[0], **again)
+            return server
+
+    server = anyio.run(main)
+    keys = [headers.get("idempotency-key") for _, _, headers, _ in server.requests]
+    assert keys[0] == keys[1]
+    assert 2 == len(set(keys[:3]))
+    assert all(key is not None and len(key) == 32 for key in keys[:3])
+    assert [None] == keys[3:]
+
+
+def test_an_effect_has_one_name(net: Any) -> None:
+    """A request that names itself and is named by `once` is refused before anything is sent."""
+
+    async def main() -> Any:
+        async with net.serve(net.always(net.answer())) as server:
+            request = net.request(method="POST", headers=[("Idempotency-Key", "mine")])
+            result = await net.ask("http.fetch", {"service": server.url}, request, once=ConstSource(b"charge"))
+            return result, server
+
+    result, server = anyio.run(main)
+    assert (net.failures(result), server.connections) == ([("http.request", 1)], 0)

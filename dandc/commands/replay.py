@@ -1,0 +1,83 @@
+"""`dandc replay FILE [--node N --item I]`"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dandc.commands import kept
+from dandc.commands.output import Reporter, UseError, say, tell
+from dandc.commands.results import output_folder
+from dandc.lang.diagnostics import Diagnostic
+from dandc.vm import RunError, loads
+
+if TYPE_CHECKING:
+    from dandc.vm.journal import Journal
+
+HELP = "Repeat a recorded run without sending anything, and hold it against the record; or look at one instance of it."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("file", metavar="FILE", help="the journal that `dandc run --record FILE` wrote")
+    parser.add_argument("--node", metavar="NODE", help="look at one instance of this node, step by step")
+    parser.add_argument("--item", metavar="ITEM", help="the one for this item: its key, its name, or `#NUMBER`")
+    parser.add_argument("--steps", metavar="COUNT", type=int, default=200, help="show at most so many steps (200)")
+    kept.results(parser)
+
+
+def main(options: argparse.Namespace, reporter: Reporter) -> int:
+    """0 if the run, or the instance, ends as it was recorded."""
+    from dandc.vm.journal import read_journal
+
+    if options.item is not None and options.node is None:
+        raise UseError(Diagnostic("U0911", "`--item` says which instance of `--node NODE`, which is not there", None))
+    if options.steps < 2:
+        raise UseError(Diagnostic("U0911", "`--steps` is at least 2", None))
+    folder = kept.folder_of(options)
+    journal = read_journal(Path(options.file))
+    try:
+        if options.node is not None:
+            return _look(options, reporter, journal)
+        with output_folder(folder):
+            return _replay(options, reporter, journal, folder)
+    finally:
+        journal.close()
+
+
+def _replay(options: argparse.Namespace, reporter: Reporter, journal: "Journal", folder: Path | None) -> int:
+    import anyio
+
+    from dandc.vm.keeping import replay
+
+    program = loads(journal.head.program)
+    try:
+        replayed = anyio.run(lambda: replay(journal))
+    except RunError as error:
+        if error.fault is None:
+            raise
+        reporter.show(error.diagnostics)
+        tell("the run failed as it was recorded\n")
+        return 0
+    options.why = False
+    kept.give(options, program, program.graphs[journal.head.graph], replayed.result, folder)
+    tell(f"as recorded: all outputs, and {replayed.compared} instances of kernels that ran again\n")
+    return 0
+
+
+def _look(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -> int:
+    """One instance, beside what was recorded of it."""
+    import anyio
+
+    from dandc.looking import look
+    from dandc.vm.keeper import FoundInstanceError, Wanted
+    from dandc.vm.keeping import replay
+
+    wanted = Wanted(options.node, options.item or "")
+    try:
+        anyio.run(lambda: replay(journal, wanted=wanted))
+    except FoundInstanceError as found:
+        looked = look(journal, found, options.steps)
+        reporter.show(looked.warnings)
+        say(looked.text)
+        return 0 if looked.agrees else 1
+    raise AssertionError("a replay that looks for an instance ends with an error")

@@ -1,0 +1,90 @@
+"""`dandc resume FILE`"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dandc.api import choose_composition
+from dandc.cache import Cache, default_folder
+from dandc.commands import kept
+from dandc.commands.output import Reporter
+from dandc.commands.results import output_folder
+from dandc.commands.run import read_configs, read_inputs, split_option
+from dandc.compiler.flow import Graph, Program
+from dandc.compiling import Compiled, Options, compile_file
+from dandc.vm import InputItem, RunResult, loads
+
+if TYPE_CHECKING:
+    from dandc.vm.journal import Journal
+    from dandc.vm.keeping import Recording
+    from dandc.vm.memo import Memo
+
+Given = tuple[Mapping[str, Sequence[InputItem]], Mapping[str, object]]
+
+HELP = "Finish a run that was killed or has failed, from its journal, perhaps with a corrected program."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("file", metavar="FILE", help="the journal that `dandc run --record FILE` wrote")
+    parser.add_argument("--with", metavar="PROGRAM", dest="program", help="go on with this .dnd file")
+    parser.add_argument(
+        "-i", "--input", action="append", default=[], metavar="NAME=VALUE", dest="input",
+        help="an input that the journal has not: a secret, or a new one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a config that the journal has not, or another value",
+    )
+    kept.results(parser)
+    kept.arguments(parser)
+
+
+def main(options: argparse.Namespace, reporter: Reporter) -> int:
+    """0 if the run gave its outputs."""
+    from dandc.vm.journal import open_journal
+
+    inputs = [split_option(option, "input") for option in options.input]
+    configs = [split_option(option, "config") for option in options.config]
+    folder = kept.folder_of(options)
+    with output_folder(folder), kept.memo(options, reporter) as memo:
+        journal = open_journal(Path(options.file))
+        try:
+            program, graph, recording = _program(options, reporter, journal)
+            given = (read_inputs(program, graph, inputs, None), read_configs(program, configs))
+            result = _resume(journal, program, graph, given, recording, memo)
+        finally:
+            journal.close()
+        kept.give(options, program, graph, result, folder)
+    return 0
+
+
+def _program(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -> "tuple[Program, Graph, Recording]":
+    """The program to go on with, its composition, and what the journal shall know of it."""
+    from dandc.vm.keeping import Recording
+
+    head = journal.head
+    path = Path(options.file)
+    if options.program is None:
+        program = loads(head.program)
+        return program, program.graphs[head.graph], Recording(path, head.root, head.sources, head.compiler, head.own)
+    compiled: Compiled = compile_file(options.program, Cache(default_folder()).open(), Options())
+    reporter.add_sources(compiled.sources)
+    reporter.show(compiled.diagnostics)
+    graph = choose_composition(compiled.program, head.graph.removeprefix("main."))
+    return compiled.program, graph, kept.recording(path, options.program, compiled)
+
+
+def _resume(
+    journal: "Journal", program: Program, graph: Graph, given: Given, recording: "Recording", memo: "Memo | None"
+) -> RunResult:
+    import anyio
+
+    from dandc.vm.keeping import resume
+
+    inputs, configs = given
+    return anyio.run(lambda: resume(journal, program, graph.name, inputs, configs, recording=recording, memo=memo))
