@@ -4,6 +4,9 @@ Programs are prepared one after the other, code is generated in two processes (L
 one sandbox pool. An example that cannot be carried out fails; it is never left out.
 """
 
+import ctypes
+import os
+import signal
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -37,6 +40,7 @@ _CODES_ELSEWHERE = frozenset(
     ("R0709", "R0711", "R0712", "R0713", "R0714", "R0715", "R0716", "R0724", "R0737", "R0738", "R0754", "R0755")
 )
 _WORKERS = 2
+_PR_SET_PDEATHSIG = 1
 
 
 @frozen
@@ -96,7 +100,14 @@ def _text(path: Path) -> str:
 def open_compilers() -> ProcessPoolExecutor:
     """Processes that generate code, for one or many suites; they start when they are needed. A context manager."""
     # Spawned, because a fork of a process that has used LLVM may hang.
-    return ProcessPoolExecutor(_WORKERS, get_context("spawn"))
+    return ProcessPoolExecutor(_WORKERS, get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel kill this worker when the process that started it dies: a worker waits for work for ever."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def run_suite(chapters: Sequence[Chapter], compilers: ProcessPoolExecutor | None = None) -> Report:
