@@ -94,13 +94,13 @@ SHARDING = {
     "set": {
         "": {"one": ["C0403"], "optional": ["C0403"], "set": ["C0403"], "keyed": ["C0403"]},
         "all ": {"one": [], "optional": [], "set": [], "keyed": []},
-        "each ": {"one": ["C0420"], "optional": ["C0420"], "set": ["C0420"], "keyed": ["C0420"]},
+        "each ": {"one": ["C0404"], "optional": ["C0404"], "set": [], "keyed": []},
         "keyed ": {"one": ["C0405"], "optional": ["C0405"], "set": ["C0405"], "keyed": []},
     },
     "keyed": {
         "": {"one": ["C0403"], "optional": ["C0403"], "set": ["C0403"], "keyed": ["C0403"]},
         "all ": {"one": ["C0406"], "optional": ["C0406"], "set": ["C0406"], "keyed": []},
-        "each ": {"one": ["C0420"], "optional": ["C0420"], "set": ["C0420"], "keyed": ["C0420"]},
+        "each ": {"one": ["C0404"], "optional": ["C0404"], "set": ["C0406"], "keyed": []},
         "keyed ": {"one": ["C0405"], "optional": ["C0405"], "set": ["C0405"], "keyed": []},
     },
 }  # fmt: skip
