@@ -8,6 +8,7 @@ trust a length that came out of an image: it takes lengths of Python buffers onl
 import sys
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, chain
 from struct import Struct
 from typing import cast
@@ -16,7 +17,6 @@ from dandc.vm.items import Buffer, ItemSet
 
 NO_KEY = 0xFFFFFFFF
 _HEAD = Struct("<4Q")
-_ITEM = Struct("<3Q2I")
 _FEW = 4
 _PADS = [bytes(n) for n in range(16)]
 # Below this average size joining chunks is cheaper than a vectored write of them.
@@ -44,25 +44,35 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
 
 
 def _small_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -> list[Buffer]:
-    """The same for a few items, for which columns cost more than a loop."""
+    """The same for a few items, for which columns cost more than a loop: all numbers are packed at once."""
     count = len(params)
     rows_at = 32 + 16 * count
-    tables_at = rows_at + 8 * count * instances
-    items = [item for p in params for item in zip(p.keys, p.names, p.values, strict=True)]
-    text_at = tables_at + 32 * len(items)
+    at = rows_at + 4 * len(rows)
+    numbers = [count, instances, rows_at, 0]
+    items: list[tuple[bytes | None, str, Buffer]] = []
+    for p in params:
+        numbers += (at, len(p.values))
+        at += 32 * len(p.values)
+        items += zip(p.keys, p.names, p.values, strict=True)
+    numbers += rows
     texts = [(key or b"") + name.encode() for key, name, _ in items]
-    values_at = text_at + sum(map(len, texts)) + 15 & ~15
-    parts: list[Buffer] = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows)]
-    value_at = values_at
+    value_at = at + sum(map(len, texts)) + 15 & ~15
+    tail: list[Buffer] = []
     for (key, _, value), text in zip(items, texts, strict=True):
         key_length = NO_KEY if key is None else len(key)
-        parts.append(_ITEM.pack(text_at, value_at, len(value), key_length, len(text) - len(key or b"")))
-        text_at += len(text)
-        value_at += len(value) + 15 & ~15
-    parts += [*texts, _PADS[values_at - text_at]]
-    for _, _, value in items:
-        parts += (value, _PADS[-len(value) & 15])
+        size = len(value)
+        numbers += (at, value_at, size, key_length, len(text) - len(key or b""))
+        at += len(text)
+        value_at += size + 15 & ~15
+        tail += (value, _PADS[-size & 15])
+    parts = [_small_front(count, len(rows), len(items)).pack(*numbers), *texts, _PADS[-at & 15], *tail]
     return [b"".join(parts)] if value_at < _JOIN_BELOW else [part for part in parts if len(part)]
+
+
+@lru_cache(maxsize=64)
+def _small_front(params: int, rows: int, items: int) -> Struct:
+    """Head, parameter table, so many numbers of instance rows, and item tables."""
+    return Struct(f"<4Q{2 * params}Q{rows}I" + "3Q2I" * items)
 
 
 def _le(numbers: "array[int]") -> bytes:

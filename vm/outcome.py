@@ -108,7 +108,10 @@ class Outcome:
     def add(self, outputs: Sequence[Columns], *, few: bool = False) -> None:
         """Publish what some instances gave: for every output the items of all of them. `few`: of a single instance."""
         batches = [self._batch(number, columns) for number, columns in enumerate(outputs)]
-        orphans = {i for track, batch in zip(self.tracks, batches, strict=True) if track.keyed for i in _orphans(batch)}
+        orphans: set[int] = set()
+        for track, columns in zip(self.tracks, batches, strict=True):
+            if track.keyed:
+                orphans.update(_orphans(columns))
         for orphan in sorted(orphans):
             self.fail(orphan, "sandbox.output", "it gave an item without a key to a keyed set")
         for track, columns in zip(self.tracks, batches, strict=True):
