@@ -8,7 +8,6 @@ trust a length that came out of an image: it takes lengths of Python buffers onl
 import sys
 from array import array
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import accumulate, chain
 from struct import Struct
 from typing import cast
@@ -17,6 +16,9 @@ from dandc.vm.items import Buffer, ItemSet
 
 NO_KEY = 0xFFFFFFFF
 _HEAD = Struct("<4Q")
+_ITEM = Struct("<3Q2I")
+# Head, parameter table, instance row and item table of one item for one instance: the latter three begin at 32, 48, 56.
+_SINGLE = Struct("<4Q 2Q 2I 3Q2I")
 _FEW = 4
 _PADS = [bytes(n) for n in range(16)]
 # Below this average size joining chunks is cheaper than a vectored write of them.
@@ -28,6 +30,8 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
 
     `rows` holds `start, count` (u32) for every parameter of every instance, instance by instance.
     """
+    if len(params) == instances == 1 and len(params[0].values) == 1:
+        return _single_block(params[0], rows)
     if sum(map(len, params)) <= _FEW:
         return _small_block(params, rows, instances)
     count = len(params)
@@ -43,36 +47,38 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
     return [front, *_values(params, lengths)]
 
 
+def _single_block(items: ItemSet, rows: "array[int]") -> list[Buffer]:
+    """The block of one item for one instance: the same but for a few numbers, so that all are packed at once."""
+    key, name, value = items.keys[0], items.names[0], items.values[0]
+    text = (key or b"") + name.encode()
+    at, size = _SINGLE.size, len(value)
+    value_at = at + len(text) + 15 & ~15
+    key_length, name_length = (NO_KEY, len(text)) if key is None else (len(key), len(text) - len(key))
+    front = _SINGLE.pack(1, 1, 48, 0, 56, 1, rows[0], rows[1], at, value_at, size, key_length, name_length)
+    parts = (front, text, _PADS[value_at - at - len(text)], value, _PADS[-size & 15])
+    return [b"".join(parts)] if size < _JOIN_BELOW else [part for part in parts if len(part)]
+
+
 def _small_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -> list[Buffer]:
-    """The same for a few items, for which columns cost more than a loop: all numbers are packed at once."""
+    """The same for a few items, for which columns cost more than a loop."""
     count = len(params)
     rows_at = 32 + 16 * count
-    at = rows_at + 4 * len(rows)
-    numbers = [count, instances, rows_at, 0]
-    items: list[tuple[bytes | None, str, Buffer]] = []
-    for p in params:
-        numbers += (at, len(p.values))
-        at += 32 * len(p.values)
-        items += zip(p.keys, p.names, p.values, strict=True)
-    numbers += rows
+    tables_at = rows_at + 8 * count * instances
+    items = [item for p in params for item in zip(p.keys, p.names, p.values, strict=True)]
+    text_at = tables_at + 32 * len(items)
     texts = [(key or b"") + name.encode() for key, name, _ in items]
-    value_at = at + sum(map(len, texts)) + 15 & ~15
-    tail: list[Buffer] = []
+    values_at = text_at + sum(map(len, texts)) + 15 & ~15
+    parts: list[Buffer] = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows)]
+    value_at = values_at
     for (key, _, value), text in zip(items, texts, strict=True):
         key_length = NO_KEY if key is None else len(key)
-        size = len(value)
-        numbers += (at, value_at, size, key_length, len(text) - len(key or b""))
-        at += len(text)
-        value_at += size + 15 & ~15
-        tail += (value, _PADS[-size & 15])
-    parts = [_small_front(count, len(rows), len(items)).pack(*numbers), *texts, _PADS[-at & 15], *tail]
+        parts.append(_ITEM.pack(text_at, value_at, len(value), key_length, len(text) - len(key or b"")))
+        text_at += len(text)
+        value_at += len(value) + 15 & ~15
+    parts += [*texts, _PADS[values_at - text_at]]
+    for _, _, value in items:
+        parts += (value, _PADS[-len(value) & 15])
     return [b"".join(parts)] if value_at < _JOIN_BELOW else [part for part in parts if len(part)]
-
-
-@lru_cache(maxsize=64)
-def _small_front(params: int, rows: int, items: int) -> Struct:
-    """Head, parameter table, so many numbers of instance rows, and item tables."""
-    return Struct(f"<4Q{2 * params}Q{rows}I" + "3Q2I" * items)
 
 
 def _le(numbers: "array[int]") -> bytes:
