@@ -70,7 +70,7 @@ class _Child:
     )  # fmt: skip
 
     def __init__(
-        self, home: Nucleus | None, slot: int, generation: int, connection: socket.socket, memory: int
+        self, home: Nucleus | None, slot: int, generation: int, connection: socket.SocketType, memory: int
     ) -> None:
         self.home, self.slot, self.generation = home, slot, generation
         self.socket, self.memory = connection, memory

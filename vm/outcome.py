@@ -162,10 +162,7 @@ class Outcome:
     def full(self) -> bool:
         """Whether what was published lies about only because those who take it are slow."""
         bound = self.context.limits.undelivered
-        for track in self.tracks:  # asked before every shard: a loop costs less than a generator
-            if track.is_full(bound):
-                return True
-        return False
+        return any(track.is_full(bound) for track in self.tracks)
 
     async def room(self) -> None:
         """Wait until it is not full."""
