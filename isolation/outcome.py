@@ -11,6 +11,7 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import chain, pairwise, repeat
 
 from attrs import frozen
@@ -120,15 +121,29 @@ def read_tables(
     if data_end < count * RECORD:
         raise BadOutput("the data end before the instance records do")
     data = start[:data_end] if data_end <= len(start) else read(data_end, 0)
-    instances = _instances(data, count, items)
+    if count == items == 1:
+        return *_alone(data[:RECORD], read(RECORD, out_len - RECORD), first, data_end), data
+    instances = _instances(data[: count * RECORD], count, items, data_end)
     if not items:
         if any(instances.notes):
             raise BadOutput("notes are counted that are not there")
         return instances, Entries(), data
-    entries = _entries(read(items * RECORD, out_len - items * RECORD))
-    _check_ranges(entries, count * RECORD, data_end)
+    table = read(items * RECORD, out_len - items * RECORD)
+    return instances, _checked_entries(instances, table, first, last, data_end), data
+
+
+@lru_cache(maxsize=256)
+def _alone(record: bytes, entry: bytes, first: int, data_end: int) -> tuple[Instances, Entries]:
+    """The tables of a single instance with a single item: often the same bytes from one call to the next."""
+    instances = _instances(record, 1, 1, data_end)
+    return instances, _checked_entries(instances, entry, first, first + 1, data_end)
+
+
+def _checked_entries(instances: Instances, table: bytes, first: int, last: int, data_end: int) -> Entries:
+    entries = _entries(table)
+    _check_ranges(entries, len(instances) * RECORD, data_end)
     _check_order(instances, entries, first, last)
-    return instances, entries, data
+    return entries
 
 
 def _words(table: bytes) -> "array[int]":
@@ -143,8 +158,7 @@ def _halves(table: bytes) -> "array[int]":
     return halves
 
 
-def _instances(data: bytes, count: int, items: int) -> Instances:
-    table = data[: count * RECORD]
+def _instances(table: bytes, count: int, items: int, data_end: int) -> Instances:
     words, halves = _words(table), _halves(table)
     found = Instances(halves[0::10], halves[1::10], halves[2::10], halves[3::10], words[2::5], words[3::5], words[4::5])
     if max(found.state, default=0) > FAIL:
@@ -153,7 +167,7 @@ def _instances(data: bytes, count: int, items: int) -> Instances:
     if (ends[-1] if count else 0) != items or not all(map(operator.le, ends, ends[1:])):
         raise BadOutput("the instances' item counts do not add up")
     if FAIL in found.state:
-        _check_messages(found, count * RECORD, len(data))
+        _check_messages(found, count * RECORD, data_end)
     return found
 
 

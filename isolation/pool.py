@@ -65,12 +65,12 @@ class _Child:
     """A forked child: ready, running, or dead with somebody still interested."""
 
     __slots__ = (
-        "dead", "ended", "generation", "home", "image", "instances", "killed", "memory", "slot", "socket", "status",
-        "swept", "taken", "usage",
+        "dead", "ended", "generation", "home", "image", "instances", "killed", "memory", "said", "slot", "socket",
+        "status", "swept", "taken", "usage",
     )  # fmt: skip
 
     def __init__(
-        self, home: Nucleus | None, slot: int, generation: int, connection: socket.socket, memory: int
+        self, home: Nucleus | None, slot: int, generation: int, connection: socket.SocketType, memory: int
     ) -> None:
         self.home, self.slot, self.generation = home, slot, generation
         self.socket, self.memory = connection, memory
@@ -79,7 +79,8 @@ class _Child:
         self.killed = False  # by our order
         self.swept = False  # descriptors closed, reaping ordered
         self.ended: asyncio.Future[None] | None = None  # set at end-of-file, for a running one
-        self.status: asyncio.Future[int] | None = None  # wait status, for one whose death needs explaining
+        self.said: int | None = None  # wait status, once the nucleus has told it
+        self.status: asyncio.Future[int] | None = None  # the same, for one whose death needs explaining
         self.usage = 0
         self.image: Image | None = None  # what it was sent off with, and for how many instances
         self.instances = 0
@@ -154,8 +155,10 @@ class Pool:
     ) -> Outcome:
         """A child that was dead before it got its order costs no retry: no image can have feigned that."""
         for _ in range(protocol.MAX_CHILDREN):
-            with contextlib.suppress(Unsent):
+            try:
                 return await self._attempt(image, inputs, first, last, limits, low)
+            except Unsent:
+                continue
         return Outcome("sandbox.lost", "children die before they are used")
 
     async def _attempt(self, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool) -> Outcome:
@@ -240,15 +243,16 @@ class Pool:
             return Outcome(None, "", *tables, wall, None, heap_peak)
 
         size = data_end + items * INSTANCE_RECORD
-        return await self._off_loop(size, read)
+        return read() if size <= IN_LOOP else await self._off_loop(size, read)
 
     async def _explain(self, child: _Child, wall: int) -> Outcome:
         """Why a child died before its image was done: it takes the nucleus's word, which comes a moment after death."""
         fault = self._read_fault(child)
-        if child.status is None:
-            child.status = self._loop.create_future()
-            if self._slots.get((child.slot, child.generation)) is not child:
-                child.status.set_result(-1)  # the nucleus is dead and cannot say
+        child.status = self._loop.create_future()
+        if child.said is not None:
+            child.status.set_result(child.said)
+        elif self._slots.get((child.slot, child.generation)) is not child:
+            child.status.set_result(-1)  # the nucleus is dead and cannot say
         self._throw_away(child)
         self._explaining += 1
         try:
@@ -371,6 +375,8 @@ class Pool:
 
     def _order_reaping(self) -> None:
         """Several at once while enough children are ready: the nucleus runs less often."""
+        if not self._reaps:
+            return
         reaps, self._reaps = self._reaps, []
         for start in range(0, len(reaps), protocol.MAX_ORDERS):
             self._send(b"".join(reaps[start : start + protocol.MAX_ORDERS]))
@@ -467,9 +473,8 @@ class Pool:
             usage.calls += 1
             usage.instances += child.instances
             usage.cpu_us += cpu_us
-        if child.status is None:
-            child.status = self._loop.create_future()
-        if not child.status.done():
+        child.said = status
+        if child.status is not None and not child.status.done():
             child.status.set_result(status)
 
     def _adopt(self, slot: int, generation: int, ancillary: list[tuple[int, int, bytes]]) -> None:
@@ -484,7 +489,7 @@ class Pool:
             self._want(len(self._slots))
             self._fail_waiters(Exhausted("no file descriptors left"))
             return
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptors[0])
+        connection = socket.SocketType(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptors[0])
         child = _Child(self._nucleus, slot, generation, connection, descriptors[1])
         self._slots[slot, generation] = child
         self._children[descriptors[0]] = child
@@ -506,8 +511,10 @@ class Pool:
     def _send(self, orders: bytes) -> None:
         if self._nucleus is None:
             return
-        with contextlib.suppress(ConnectionError):  # its end is heard elsewhere
+        try:
             self._nucleus.control.send(orders, _SEND)
+        except ConnectionError:
+            return  # its end is heard elsewhere
 
     def _want(self, children: int) -> None:
         if self._target != children:

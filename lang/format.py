@@ -11,11 +11,11 @@ from attrs import define, field, fields
 
 from dandc.lang import format_expr, format_flow, format_item, format_stmt, format_types
 from dandc.lang import tree as t
+from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.format_base import Printer, Rule
 from dandc.lang.format_docs import TooLarge, render
 from dandc.lang.format_tape import Comment, Defect, Tape, Trivia, comments, tape
-from dandc.lang.grammar import collector_paused
 from dandc.lang.parser import MAX_SOURCE_BYTES, parse
 from dandc.lang.spans import Source, Span
 

@@ -9,7 +9,8 @@ import re
 
 from attrs import define, field, frozen
 
-from dandc.lang.grammar import collector_paused, tables
+from dandc.lang.collector import collector_paused
+from dandc.lang.grammar import tables
 from dandc.lang.lexing import lex
 from dandc.lang.spans import Source
 

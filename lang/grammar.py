@@ -5,34 +5,22 @@ pass it as `cache_dir`. A pickle runs code when it is loaded: the directory must
 is the caller's duty. Nothing else in `lang` touches a file, and lark is imported only when a text is parsed.
 """
 
-import gc
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dandc.lang.collector import collector_paused
 
 if TYPE_CHECKING:
     from lark import Lark
 
 _DIGEST = 32
 START = ("item", "lexical")
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Run without the cyclic garbage collector: trees are acyclic and large, and its passes double the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def grammar_text() -> str:

@@ -16,9 +16,10 @@ from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, is_token, name
 from dandc.lang.build_expr import OPERATORS
 from dandc.lang.build_item import item as build_item
+from dandc.lang.collector import collector_paused
 from dandc.lang.cut import ITEM_WORDS, MAX_DEPTH, Segment, cut
 from dandc.lang.diagnostics import Diagnostic
-from dandc.lang.grammar import collector_paused, tables
+from dandc.lang.grammar import tables
 from dandc.lang.habits import from_import
 from dandc.lang.lexing import MAX_DIAGNOSTICS, Lexed, lex
 from dandc.lang.mistakes import explain, outside

@@ -37,6 +37,10 @@ class Ticket:
             self.share.urgent.append(self)
             self.share.admission.grant()
 
+    def lasts(self) -> bool:
+        """Whether it may simply be used once more: it was granted, and nobody waits whose turn it could be."""
+        return self.granted and not self.share.admission.contested
+
     def give_back(self) -> None:
         """End it, whether it was granted or not."""
         self.share.admission.end(self)
@@ -50,6 +54,11 @@ class Admission:
         self.memory = memory
         self._budget = memory
         self._waiting: deque[Share] = deque()
+
+    @property
+    def contested(self) -> bool:
+        """Whether any share waits."""
+        return bool(self._waiting)
 
     def share(self, slots: int, memory: int) -> "Share":
         """The account of one more run, which may never hold more than this."""

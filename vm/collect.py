@@ -77,6 +77,9 @@ class ShardOutput:
 
 def read_shard(kernel: KernelImage, result: Outcome, base: int, types: TypeTable) -> ShardOutput:
     """The contents of a result without error. `base` is added to instance numbers."""
+    alone = _read_alone(kernel, result, base)
+    if alone is not None:
+        return alone
     output = ShardOutput([])
     states = result.instances.state
     complete = states.count(FINISHED) == len(states)
@@ -99,6 +102,24 @@ def renumbered(output: ShardOutput, instances: Sequence[int]) -> ShardOutput:
     faults = {instances[i]: fault for i, fault in output.faults.items()}
     notes = [(instances[i], text) for i, text in output.notes]
     return ShardOutput(columns, faults, notes, [instances[i] for i in output.again])
+
+
+def _read_alone(kernel: KernelImage, result: Outcome, base: int) -> ShardOutput | None:
+    """What a single finished instance gave, if that is one item of the first output without key and name.
+
+    The most common of all small shards: nothing in it can be a fault, and looking at columns costs more than it does.
+    """
+    entries, outputs = result.entries, kernel.outputs
+    if len(entries.output) != 1 or len(result.instances.state) != 1 or result.instances.state[0] != FINISHED:
+        return None
+    if entries.key_length[0] != ABSENT or entries.name_length[0] != ABSENT or entries.output[0] or not outputs:
+        return None
+    if len(outputs) > 1 and any(declared.kind == "one" for declared in outputs[1:]):
+        return None
+    columns = [Columns(None, None, _plain_values(result), range(base, base + 1))]
+    if len(outputs) > 1:
+        columns += [Columns() for _ in outputs[1:]]
+    return ShardOutput(columns)
 
 
 def _finished(states: "array[int]", base: int) -> Sequence[int]:
@@ -162,6 +183,8 @@ def _plain_values(result: Outcome) -> list[Buffer]:
     """The values of all entries; those of one length at one distance are cut by a single call."""
     offsets, lengths, data = result.entries.value_offset, result.entries.value_length, result.data
     count = len(offsets)
+    if count == 1 and lengths[0] < _VIEW_FROM:
+        return [data[offsets[0] : offsets[0] + lengths[0]]]
     if count > 1 and lengths[0] < _VIEW_FROM and lengths.count(lengths[0]) == count:
         length, start, step = lengths[0], offsets[0], offsets[1] - offsets[0]
         if max(1, length) <= step <= 2 * _STEP + length and offsets == array(

@@ -125,11 +125,13 @@ class _Call:
             await recall.keep(output, instances)
         self._learn(len(instances), result)
         chosen = self.packer.feed.chosen_items(first, last)
-        learn_items(self.context, self.kernel.name, chosen, self.packer.expected_us(last - first))
+        if chosen:
+            learn_items(self.context, self.kernel.name, chosen, self.packer.expected_us(last - first))
         for instance, text in output.notes:
             self.outcome.note(instance, text)
         self.outcome.add(output.columns)
-        self._take_faults(output.faults)
+        if output.faults:
+            self._take_faults(output.faults)
         self._done(first, last, output.again)
 
     def _open(self, first: int, last: int) -> Sequence[int]:
@@ -148,7 +150,8 @@ class _Call:
 
     def _done(self, first: int, last: int, again: Sequence[int]) -> None:
         """Let go of a range but for the instances that run again."""
-        self.packer.run_again(again)
+        if again:
+            self.packer.run_again(again)
         for instance in again:
             if first < instance:
                 self.packer.feed.done(first, instance)
@@ -216,10 +219,13 @@ class _Seat:
         """A claim to another sandbox; raises `TooBigError`.
 
         It is asked for before the last one is given back: a call with enough to do does not lose its turn to a few
-        items of another call, which become more while they wait.
+        items of another call, which become more while they wait. Where nobody waits, the last one would be handed out
+        again at once: it is kept.
         """
-        signal = self.packer.feed.signal
         last = self.ticket
+        if last is not None and last.lasts():
+            return
+        signal = self.packer.feed.signal
         self.ticket = ticket = self.admission.ask(self.memory, signal.ring, urgent=self.packer.urgent())
         if last is not None:
             last.give_back()

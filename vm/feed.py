@@ -83,14 +83,13 @@ class Ready:
     plan: Plan
     signal: Signal = field(factory=Signal)
     _sizes: Sizes | None = None
+    count: int = field(init=False)
 
     ended = True
     numbered = True
 
-    @property
-    def count(self) -> int:
-        """All of them."""
-        return self.plan.count
+    def __attrs_post_init__(self) -> None:
+        self.count = self.plan.count
 
     @property
     def inherits(self) -> bool:

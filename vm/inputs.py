@@ -17,8 +17,13 @@ from dandc.vm.items import Buffer, ItemSet
 NO_KEY = 0xFFFFFFFF
 _HEAD = Struct("<4Q")
 _ITEM = Struct("<3Q2I")
+# Head, parameter table, instance row and item table of one item for one instance: the latter three begin at 32, 48, 56.
+_SINGLE = Struct("<4Q 2Q 2I 3Q2I")
 _FEW = 4
-_PADS = [bytes(n) for n in range(16)]
+# Values start at multiples of 16. In a block with one that a loop may spend time on, at those of the widest vectors:
+# a load that crosses cache lines costs two.
+_EVEN, _WIDE, _WIDE_FROM = 16, 64, 4 << 10
+_PADS = [bytes(n) for n in range(_WIDE)]
 # Below this average size joining chunks is cheaper than a vectored write of them.
 _JOIN_BELOW = 64 << 10
 
@@ -28,6 +33,8 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
 
     `rows` holds `start, count` (u32) for every parameter of every instance, instance by instance.
     """
+    if len(params) == instances == 1 and len(params[0].values) == 1:
+        return _single_block(params[0], rows)
     if sum(map(len, params)) <= _FEW:
         return _small_block(params, rows, instances)
     count = len(params)
@@ -36,11 +43,34 @@ def build_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -
     texts_at = tables_at + 32 * sum(map(len, params))
     texts: list[bytes] = []
     table, lengths, texts_end = _tables(params, texts, texts_at)
-    values_at = texts_end + 15 & ~15
-    _place_values(table, lengths, values_at)
+    unit = _unit(max(lengths))
+    values_at = _up(texts_end, unit)
+    _place_values(table, lengths, values_at, unit)
     head = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows), _le(table)]
     front = b"".join([*head, *texts, _PADS[values_at - texts_end]])
-    return [front, *_values(params, lengths)]
+    return [front, *_values(params, lengths, unit)]
+
+
+def _unit(longest: int) -> int:
+    """What the values of a block start at multiples of."""
+    return _WIDE if longest >= _WIDE_FROM else _EVEN
+
+
+def _up(at: int, unit: int) -> int:
+    """`at` rounded up to a multiple of `unit`, a power of two."""
+    return at + unit - 1 & -unit
+
+
+def _single_block(items: ItemSet, rows: "array[int]") -> list[Buffer]:
+    """The block of one item for one instance: the same but for a few numbers, so that all are packed at once."""
+    key, name, value = items.keys[0], items.names[0], items.values[0]
+    text = (key or b"") + name.encode()
+    at, size = _SINGLE.size, len(value)
+    value_at = _up(at + len(text), _unit(size))
+    key_length, name_length = (NO_KEY, len(text)) if key is None else (len(key), len(text) - len(key))
+    front = _SINGLE.pack(1, 1, 48, 0, 56, 1, rows[0], rows[1], at, value_at, size, key_length, name_length)
+    parts = (front, text, _PADS[value_at - at - len(text)], value, _PADS[-size & 15])
+    return [b"".join(parts)] if size < _JOIN_BELOW else [part for part in parts if len(part)]
 
 
 def _small_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) -> list[Buffer]:
@@ -51,17 +81,18 @@ def _small_block(params: Sequence[ItemSet], rows: "array[int]", instances: int) 
     items = [item for p in params for item in zip(p.keys, p.names, p.values, strict=True)]
     text_at = tables_at + 32 * len(items)
     texts = [(key or b"") + name.encode() for key, name, _ in items]
-    values_at = text_at + sum(map(len, texts)) + 15 & ~15
+    unit = _unit(max((len(item[2]) for item in items), default=0))
+    values_at = _up(text_at + sum(map(len, texts)), unit)
     parts: list[Buffer] = [_HEAD.pack(count, instances, rows_at, 0), _param_tables(params, tables_at), _le(rows)]
     value_at = values_at
     for (key, _, value), text in zip(items, texts, strict=True):
         key_length = NO_KEY if key is None else len(key)
         parts.append(_ITEM.pack(text_at, value_at, len(value), key_length, len(text) - len(key or b"")))
         text_at += len(text)
-        value_at += len(value) + 15 & ~15
+        value_at += _up(len(value), unit)
     parts += [*texts, _PADS[values_at - text_at]]
     for _, _, value in items:
-        parts += (value, _PADS[-len(value) & 15])
+        parts += (value, _PADS[-len(value) & unit - 1])
     return [b"".join(parts)] if value_at < _JOIN_BELOW else [part for part in parts if len(part)]
 
 
@@ -124,11 +155,11 @@ def _key_column(keys: Sequence[bytes], part: "array[int]", texts: list[bytes], a
     return ends[-1]
 
 
-def _place_values(table: "array[int]", lengths: "array[int]", at: int) -> None:
+def _place_values(table: "array[int]", lengths: "array[int]", at: int, unit: int) -> None:
     if _alike(lengths):
-        table[1::4] = array("Q", range(at, at + len(lengths) * (step := lengths[0] + 15 & ~15), step))
+        table[1::4] = array("Q", range(at, at + len(lengths) * (step := _up(lengths[0], unit)), step))
         return
-    ends = array("Q", accumulate([n + 15 & ~15 for n in lengths], initial=at))
+    ends = array("Q", accumulate([n + unit - 1 & -unit for n in lengths], initial=at))
     table[1::4] = ends[:-1]
 
 
@@ -137,16 +168,16 @@ def _alike(lengths: "array[int]") -> bool:
     return bool(lengths) and lengths[0] > 0 and lengths.count(lengths[0]) == len(lengths)
 
 
-def _values(params: Sequence[ItemSet], lengths: "array[int]") -> list[Buffer]:
+def _values(params: Sequence[ItemSet], lengths: "array[int]", unit: int) -> list[Buffer]:
     values = list(chain.from_iterable(items.values for items in params))
     if not values:
         return []
     if _alike(lengths) and lengths[0] < _JOIN_BELOW:
-        pad = _PADS[-lengths[0] & 15]
+        pad = _PADS[-lengths[0] & unit - 1]
         return [pad.join(values), pad]
     parts: list[Buffer] = [b""] * (2 * len(values))
     parts[0::2] = values
-    parts[1::2] = [_PADS[-n & 15] for n in lengths]
+    parts[1::2] = [_PADS[-n & unit - 1] for n in lengths]
     if sum(lengths) < _JOIN_BELOW * len(values):
         return [b"".join(parts)]
     return [part for part in parts if len(part)]

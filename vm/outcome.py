@@ -108,25 +108,29 @@ class Outcome:
     def add(self, outputs: Sequence[Columns], *, few: bool = False) -> None:
         """Publish what some instances gave: for every output the items of all of them. `few`: of a single instance."""
         batches = [self._batch(number, columns) for number, columns in enumerate(outputs)]
-        orphans = {i for track, batch in zip(self.tracks, batches, strict=True) if track.keyed for i in _orphans(batch)}
+        orphans: set[int] = set()
+        for track, columns in zip(self.tracks, batches, strict=True):
+            if track.keyed:
+                orphans.update(_orphans(columns))
         for orphan in sorted(orphans):
             self.fail(orphan, "sandbox.output", "it gave an item without a key to a keyed set")
         for track, columns in zip(self.tracks, batches, strict=True):
-            if not columns.values:
-                continue
-            kept = columns.without(orphans) if orphans else columns
-            if self.node.policies.on_failure == "value":
-                kept = self._wrapped(kept)
-            batch = Batch(
-                cast("Sequence[bytes] | None", kept.keys),  # orphans are gone
-                cast("Sequence[str] | None", kept.names),  # and names are filled in
-                kept.values,
-                kept.instances,
-            )
-            if few:
-                track.add_few(batch)
-            else:
-                track.add(batch)
+            if columns.values:
+                self._publish(track, columns.without(orphans) if orphans else columns, few=few)
+
+    def _publish(self, track: Track, columns: Columns, *, few: bool) -> None:
+        if self.node.policies.on_failure == "value":
+            columns = self._wrapped(columns)
+        batch = Batch(
+            cast("Sequence[bytes] | None", columns.keys),  # orphans are gone
+            cast("Sequence[str] | None", columns.names),  # and names are filled in
+            columns.values,
+            columns.instances,
+        )
+        if few:
+            track.add_few(batch)
+        else:
+            track.add(batch)
 
     def _batch(self, number: int, columns: Columns) -> Columns:
         """The columns with what is inherited filled in."""

@@ -68,7 +68,8 @@ class Costs:
 class Packer:
     """Hands out ranges of instances. `costs` are shared by the calls of a run.
 
-    `running` counts ranges that are out, `most` bounds the instances of a range. `recall` knows instances that need not run.
+    `running` counts ranges that are out, `most` bounds the instances of a range, `target_us` is how long a shard of this
+    call should take. `recall` knows instances that need not run.
     """
 
     costs: Costs
@@ -80,14 +81,11 @@ class Packer:
     recall: "Recall | None" = None
     again: list[tuple[int, int]] = field(factory=list)
     overhead_us: float = field(init=False)
+    target_us: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.overhead_us = _FORK_US + self.feed.shared_bytes / _COPIED_PER_US
-
-    @property
-    def target_us(self) -> float:
-        """How long a shard of this call should take."""
-        return max(TARGET_US, _WORTH * self.overhead_us)
+        self.target_us = max(TARGET_US, _WORTH * self.overhead_us)
 
     @property
     def waiting(self) -> bool:
@@ -143,10 +141,10 @@ class Packer:
         self.feed.signal.ring()
 
     def _size(self, first: int) -> int:
-        cost = self.costs.of(self.kernel.name)
-        if cost is None:
+        cost = self.costs.known.get(self.kernel.name)
+        if cost is None or cost >= self.target_us:
             return 1
-        size = max(1, min(self.most, int(self.target_us / max(cost, 0.01))))
+        size = min(self.most, int(self.target_us / max(cost, 0.01)))
         last = min(self._end(), first + size)
         # Values are bounded as well; halving finds a fitting size in a few steps.
         while last - first > 1 and self.feed.weight(first, last) > _MAX_PACK_BYTES:

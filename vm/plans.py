@@ -64,5 +64,4 @@ def item_cost(kernel: str) -> str:
 
 def learn_items(context: RunContext, kernel: str, items: int, taken_us: float) -> None:
     """Learn what an item costs in groups that the machine chose."""
-    if items:
-        context.costs.learn(item_cost(kernel), taken_us, 0.0, 0, items)
+    context.costs.learn(item_cost(kernel), taken_us, 0.0, 0, items)

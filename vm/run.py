@@ -16,6 +16,7 @@ from dandc.compiler.encoding import EncodingError, decode
 from dandc.compiler.flow import CommunicationNode, FlowType, Graph, NodeSource, Program
 from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.keys import decode_key
+from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.admission import Admission
 from dandc.vm.bulk import decode_all, decode_all_keys
@@ -255,7 +256,8 @@ def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[Out
     keys: Sequence[object] | None = None if key_type is None else decode_all_keys(key_type, items.keys)
     if keys is None:
         keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
-    return tuple(map(OutputItem, items.names, keys, values, encoded))
+    with collector_paused():
+        return tuple(map(OutputItem, items.names, keys, values, encoded))
 
 
 def _bad_output(graph: Graph, name: str, source: object, reason: str) -> RunError:

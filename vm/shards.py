@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from attrs import evolve, field, frozen
 
 from dandc.compiler.flow import ArgBinding
-from dandc.vm.items import Buffer, ItemSet
+from dandc.vm.items import EMPTY, Buffer, ItemSet
 
 # Group number of an instance that sees nothing of a set.
 NOTHING = -1
@@ -62,6 +62,11 @@ class Pick:
             numbers.extend(array("q", (group,)) * (end - first))
             first = end
         return numbers
+
+    def one(self, items: ItemSet, instance: int) -> ItemSet:
+        """What a single instance sees of `items`."""
+        group = self.groups[instance // self.every % len(self.groups)]
+        return EMPTY if group == NOTHING else items.slice(self.starts[group], self.starts[group + 1])
 
     def cut(self, items: ItemSet, first: int, last: int) -> "Cut":
         """What the instances `first <= i < last` see of `items`."""
@@ -186,6 +191,8 @@ class Plan:
 
     def shard(self, first: int, last: int) -> tuple[list[ItemSet], "array[int]"]:
         """The items of `first <= i < last` and the instance rows (`docs/image.md`) that refer to them."""
+        if last - first == 1:
+            return self._alone(first)
         cuts = self._cuts(first, last)
         stride = 2 * len(cuts)
         rows = array("I", bytes(4 * stride)) * (last - first)
@@ -196,6 +203,19 @@ class Plan:
                 rows[2 * number :: stride] = array("I", cut.starts)
                 rows[2 * number + 1 :: stride] = array("I", cut.counts)
         return [cut if isinstance(cut, ItemSet) else cut.items for cut in cuts], rows
+
+    def _alone(self, instance: int) -> tuple[list[ItemSet], "array[int]"]:
+        """The same for one instance: it sees the whole of everything that is cut for it."""
+        sets = [
+            items if pick is None else pick.one(items, instance)
+            for items, pick in zip(self.params, self.picks, strict=True)
+        ]
+        for number in self.key_params:
+            sets[number] = ItemSet((None,), ("",), (self.key_value(self.key(instance) or b""),))
+        rows = array("I")
+        for items in sets:
+            rows.extend((0, len(items.values)))
+        return sets, rows
 
     def _cuts(self, first: int, last: int) -> list[Cut | ItemSet]:
         """Per parameter its part, or the whole set where every instance sees that."""

@@ -8,6 +8,8 @@ import heapq
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from attrs import define, frozen
 
@@ -66,12 +68,32 @@ class _Lanes:
 
 
 class Span:
-    """A shard or request under way. Whoever runs it says at the end what it ended with."""
+    """A shard or request under way, while its `with` block runs. Whoever runs it says at the end what it ended with.
 
-    __slots__ = ("error",)
+    There is one for every shard: hence a class, which costs a fraction of a generator.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_items", "_kind", "_lane", "_name", "_start", "_watch", "error")
+
+    def __init__(self, watch: "Watch", kind: str, name: str, items: int) -> None:
+        self._watch, self._kind, self._name, self._items = watch, kind, name, items
         self.error = ""
+
+    def __enter__(self) -> Self:
+        if self._watch.traces:
+            self._lane, self._start = self._watch.begin(self._kind)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        watch = self._watch
+        if kind is not None and not self.error:
+            self.error = kind.__name__
+        if not self.error:
+            watch.ended(self._name, self._items)
+        if watch.traces:
+            watch.keep(self._kind, self._lane, self._name, self._start, self._items, self.error)
 
 
 class Watch:
@@ -82,7 +104,7 @@ class Watch:
         self.nodes: dict[str, Progress] = {}
         self.events: list[Event] = []
         self.dropped = 0
-        self._trace = trace
+        self.traces = trace
         self._lanes = {kind: _Lanes() for kind in ("sandbox", "request", "node")}
 
     def expect(self, name: str, total: int) -> None:
@@ -90,6 +112,12 @@ class Watch:
         progress = self.nodes.get(name)
         if progress is not None:
             progress.total = total
+
+    def ended(self, name: str, items: int) -> None:
+        """So many instances of the node have ended well."""
+        progress = self.nodes.get(name)
+        if progress is not None:
+            progress.done += items
 
     def failed(self, name: str) -> None:
         """An instance of the node has failed."""
@@ -110,31 +138,25 @@ class Watch:
         if progress is None:
             progress = self.nodes[name] = Progress(name, kind, time.monotonic_ns())
         progress.ended = 0
-        lane, start = self._lanes["node"].take(), time.monotonic_ns()
+        lane, start = self.begin("node")
         try:
             yield
         finally:
             progress.ended = time.monotonic_ns()
-            self._keep("node", lane, name, start, progress.done, "")
+            self.keep("node", lane, name, start, progress.done, "")
 
-    @contextmanager
-    def under_way(self, kind: str, name: str, items: int) -> Iterator[Span]:
+    def under_way(self, kind: str, name: str, items: int) -> Span:
         """A shard (`sandbox`) or a `request` of a node, with so many instances."""
-        lane, start, span = self._lanes[kind].take(), time.monotonic_ns(), Span()
-        try:
-            yield span
-        except BaseException as error:
-            span.error = span.error or type(error).__name__
-            raise
-        finally:
-            progress = self.nodes.get(name)
-            if progress is not None and not span.error:
-                progress.done += items
-            self._keep(kind, lane, name, start, items, span.error)
+        return Span(self, kind, name, items)
 
-    def _keep(self, kind: str, lane: int, name: str, start: int, items: int, error: str) -> None:
+    def begin(self, kind: str) -> tuple[int, int]:
+        """The lane of what begins now, and when that is."""
+        return self._lanes[kind].take(), time.monotonic_ns()
+
+    def keep(self, kind: str, lane: int, name: str, start: int, items: int, error: str) -> None:
+        """Give the lane back, and note the event if there is a trace."""
         self._lanes[kind].give(lane)
-        if not self._trace:
+        if not self.traces:
             return
         if len(self.events) < MAX_EVENTS:
             length = time.monotonic_ns() - start

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 import threading
 import time
 from array import array
@@ -328,6 +329,20 @@ def test_small_blocks_are_those_of_the_page() -> None:
         rows = array("I", [0, count, 0, len(sets[1])])
         (read,) = read_block(b"".join(build_block(sets, rows, 1)))
         assert [list(zip(s.keys, s.names, s.values, strict=True)) for s in sets] == read
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+@pytest.mark.parametrize("size", [0, 5, 4095, 4096, 5000, 70_000])
+def test_values_that_loops_run_over_start_at_cache_lines(count: int, size: int) -> None:
+    """Each value at a multiple of 16, in a block with a long one at multiples of 64, with key and name or without."""
+    for key, name in ((None, ""), (b"key", "name")):
+        items = ItemSet([key] * count, [name] * count, [bytes([65 + i]) * size for i in range(count)])
+        block = b"".join(build_block([items], array("I", [0, count]), 1))
+        ((read,),) = read_block(block)
+        assert list(zip(items.keys, items.names, items.values, strict=True)) == read
+        table = struct.unpack_from("<2Q", block, 32)[0]
+        starts = [struct.unpack_from("<Q", block, table + 32 * i + 8)[0] for i in range(count)]
+        assert {0} == {start % (64 if size >= 4096 else 16) for start in starts}
 
 
 def test_big_items_do_not_block_the_loop(chain: Any) -> None:
