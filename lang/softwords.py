@@ -22,7 +22,7 @@ SOFT_TYPES = POLICIES | STRATEGIES | _BOUNDS | _MODES | {"FAILURE", "EMPTY", "KE
 SOFT_WORDS = frozenset(word.lower() for word in SOFT_TYPES)
 
 _VALUES = frozenset(
-    "RPAR RSQB QUESTION INT FLOAT DURATION SIZE STATUS_CLASS STR BYTES FSTR_END TRUE FALSE SKIP KEEP VALUE CROSS".split()
+    "RPAR RSQB QUESTION INT FLOAT DURATION SIZE STATUS_CLASS STR BYTES FSTR_END TRUE FALSE SKIP KEEP VALUE".split()
 )
 _NAMES = frozenset("NAME QUOTED FNAME NAMED KEY INTRINSIC".split())
 _STARTS = frozenset(("LBRACE", "RBRACE", "SEMICOLON"))
@@ -48,11 +48,13 @@ _Rule = Callable[["list[Token]", str, str, int], bool]
 def _policy(tokens: "list[Token]", before: str, text: str, end: int) -> bool:
     if before in _VALUES:
         return not _EQUAL.match(text, end)
-    if before in ("FUNCTION", "COMPOSITION"):
-        return len(tokens) > 1 and tokens[-2].type == "DEFAULT"
     if before in _NAMES or before in ("RBRACE", "PERCENT"):
         return bool(_PART.match(text, end))
-    return before == "FAIL" and len(tokens) > 1 and tokens[-2].type == "FAILURE"
+    return before in _PAIRS and len(tokens) > 1 and tokens[-2].type == _PAIRS[before]
+
+
+# Words that end something only behind another: `default function`, `on failure fail`, and a `cross` without names.
+_PAIRS = {"FUNCTION": "DEFAULT", "COMPOSITION": "DEFAULT", "FAIL": "FAILURE", "CROSS": "RPAR"}
 
 
 def _strategy(_: "list[Token]", before: str, text: str, end: int) -> bool:

@@ -9,11 +9,13 @@ where no sensible program has that name: `expect` and `given` at the beginning o
 from typing import TYPE_CHECKING
 
 from dandc.lang.cut import ITEM_WORDS, begins_line
+from dandc.lang.softwords import SOFT_TYPES
 
 if TYPE_CHECKING:
     from lark import Token
 
 _NAMES = frozenset("NAME QUOTED NAMED KEY INTRINSIC".split())
+_SPELT = SOFT_TYPES | {"NAME", "CONFIG", "MORE"}
 _STATEMENT_ENDS = frozenset(("LBRACE", "RBRACE", "SEMICOLON", "FAT_ARROW"))
 # What follows an operand: after it a word was meant as a name.
 _FOLLOWERS = frozenset(
@@ -31,17 +33,32 @@ def mark_test_words(tokens: "list[Token]", text: str) -> None:
 
 
 def _mark_block(tokens: "list[Token]", start: int, text: str) -> None:
-    depth = 0
+    inside = _words(tokens, start, text)
+    # Tests have no policies and joins: `run once(...)` is about something that is called so.
+    for i in inside:
+        if tokens[i].type == "MORE":
+            tokens[i].type = "COMMA"
+        elif tokens[i].type in SOFT_TYPES:
+            tokens[i].type = "NAME"
+    for i in inside:
+        if tokens[i].type in ("NAME", "CONFIG"):
+            tokens[i].type = _word(tokens, i)
+
+
+def _words(tokens: "list[Token]", start: int, text: str) -> list[int]:
+    """Where the words between the braces of a test stand."""
+    depth, found = 0, []
     for i in range(start, len(tokens)):
         token = tokens[i]
         if token.type in ITEM_WORDS and (not depth or begins_line(token, text)):
-            return
+            break
         if token.type == "LBRACE":
             depth += 1
         elif token.type == "RBRACE":
             depth = max(depth - 1, 0)
-        elif depth and token.type in ("NAME", "CONFIG"):
-            token.type = _word(tokens, i)
+        elif depth and token.type in _SPELT:
+            found.append(i)
+    return found
 
 
 def _word(tokens: "list[Token]", i: int) -> str:
