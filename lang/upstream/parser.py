@@ -4,8 +4,8 @@ import functools
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
-from dandc.lang.grammar import collector_paused
 from dandc.lang.spans import Source, Span
 from dandc.lang.tree import Name
 from dandc.lang.upstream.tree import Application, Argument, Composition, Declaration, Module, Result, Step
