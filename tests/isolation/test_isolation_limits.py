@@ -5,11 +5,13 @@ import os
 import signal
 
 import pytest
+from abuse import attack
 from machine_code import FINISH, SPIN, call, image, nucleus_pid, run, until
 
 from dandc.isolation import Limits, Outcome, open_pool
 
 
+@attack("cpu", "limit.wall")
 def test_wall_time_ends_an_endless_loop() -> None:
     """The child's own timer fires, close to the limit."""
     with image(SPIN) as spin:
@@ -19,6 +21,7 @@ def test_wall_time_ends_an_endless_loop() -> None:
         assert outcome.wall_us >= 50_000
 
 
+@attack("cpu", "limit.cpu")
 def test_cpu_time_ends_an_endless_loop() -> None:
     """CPU time is counted apart from wall time."""
     with image(SPIN) as spin:
@@ -28,6 +31,7 @@ def test_cpu_time_ends_an_endless_loop() -> None:
         assert (outcome.cpu_us or 0) >= 30_000
 
 
+@attack("lifecycle", "limit.wall")
 def test_limits_hold_while_the_nucleus_is_stopped() -> None:
     """The timers are in the child: nobody else has to be awake."""
 
@@ -64,6 +68,7 @@ CRASHES = {
 }
 
 
+@attack("memory", "sandbox.crash")
 @pytest.mark.parametrize("name", CRASHES)
 def test_crashes_are_named_by_their_signal(name: str) -> None:
     """What the processor stops is `sandbox.crash`, with the signal."""
@@ -75,6 +80,7 @@ def test_crashes_are_named_by_their_signal(name: str) -> None:
         assert (b"", 0, 0) == (outcome.data, len(outcome.instances), len(outcome.entries))
 
 
+@attack("memory", "sandbox.crash")
 def test_sealed_inputs_cannot_be_written() -> None:
     """Inputs that calls share are mapped for reading alone."""
     from dandc.isolation import seal_inputs
@@ -87,6 +93,7 @@ def test_sealed_inputs_cannot_be_written() -> None:
         assert "sandbox.crash" == run(write()).error
 
 
+@attack("output", "sandbox.crash")
 @pytest.mark.parametrize("status", [0, 1, 7, 255])
 def test_an_end_without_a_finished_state_is_a_crash(status: int) -> None:
     """Exit codes mean nothing: an image could choose any."""
@@ -97,6 +104,7 @@ def test_an_end_without_a_finished_state_is_a_crash(status: int) -> None:
         assert f"status {status} " in outcome.detail
 
 
+@attack("output", "limit.output")
 def test_records_that_cannot_fit_are_refused_before_anything_runs() -> None:
     """The output area must hold the instance records at least."""
     with image(FINISH) as finish:
