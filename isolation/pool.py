@@ -12,9 +12,11 @@ call leaves behind.
 
 import asyncio
 import contextlib
+import errno
 import os
 import select
 import socket
+import threading
 import time
 from array import array
 from collections import deque
@@ -237,6 +239,8 @@ class Pool:
                 )
             except BadOutput as error:
                 return Outcome("sandbox.output", str(error), wall_us=wall)
+            except MemoryError:  # an image may say that it used all that it was allowed to, and need nothing for that
+                return Outcome("host.exhausted", "no memory for the outputs", wall_us=wall)
             return Outcome(None, "", *tables, wall, None, heap_peak)
 
         size = data_end + items * INSTANCE_RECORD
@@ -279,10 +283,16 @@ class Pool:
         return protocol.describe(step, errno)
 
     async def _off_loop(self, size: int, work: Callable[[], T]) -> T:
-        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it: memory is in use."""
+        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it: memory is in use.
+
+        Raises `OSError` where there is no thread to be had.
+        """
         if size <= IN_LOOP:
             return work()
-        future = self._loop.run_in_executor(self._pool_threads(), work)
+        threads = self._pool_threads()
+        if threads is None:
+            raise OSError(errno.EAGAIN, "no thread for a large copy")
+        future = self._loop.run_in_executor(threads, work)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -290,9 +300,20 @@ class Pool:
                 await asyncio.wait([future])
             raise
 
-    def _pool_threads(self) -> ThreadPoolExecutor:
+    def _pool_threads(self) -> ThreadPoolExecutor | None:
+        """Both threads run before they get any work: else work whose thread cannot start stays queued, for later."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(2, "dandc-isolation")
+            threads, both = ThreadPoolExecutor(2, "dandc-isolation"), threading.Event()
+            try:
+                for _ in range(2):
+                    threads.submit(both.wait)
+                self._threads = threads
+            except RuntimeError:  # the host starts no more
+                return None
+            finally:
+                both.set()
+                if self._threads is None:
+                    threads.shutdown()
         return self._threads
 
     # Children ---------------------------------------------------------------------------------------------------------
@@ -376,10 +397,11 @@ class Pool:
             self._send(b"".join(reaps[start : start + protocol.MAX_ORDERS]))
 
     def _close(self, child: _Child) -> None:
-        """Memory above 1 MiB is given back in a thread: it takes a while."""
+        """Memory above 1 MiB is given back in a thread, if there is one: it takes a while."""
         child.socket.close()
-        if os.fstat(child.memory).st_blocks * 512 > IN_LOOP:
-            self._pool_threads().submit(os.close, child.memory)
+        threads = self._pool_threads() if os.fstat(child.memory).st_blocks * 512 > IN_LOOP else None
+        if threads is not None:
+            threads.submit(os.close, child.memory)
         else:
             os.close(child.memory)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from machine_code import ECHO, FINISH, assemble, elf, image, nucleus_pid, run, until
 
-from dandc.isolation import Image, Limits, Outcome, Pool, load_image, open_pool
+from dandc.isolation import Image, Limits, Outcome, Pool, load_image, nucleus, open_pool
 from dandc.isolation.pool import AHEAD
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -70,9 +70,9 @@ def read(path: str) -> str:
 async def traces(pool: Pool) -> dict[str, Any]:
     """What a leak would change: counted while just as many ready children stand by as the pool keeps."""
     await pool.resize(pool.slots + AHEAD)
-    nucleus = nucleus_pid(pool)
+    pid = nucleus_pid(pool)
     await until(
-        lambda: read(f"/proc/{nucleus}/stat").rpartition(")")[2].split()[0] == "S"
+        lambda: read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] == "S"
     )  # else in the middle of making a child
     links = []
     for name in os.listdir("/proc/self/fd"):
@@ -82,13 +82,13 @@ async def traces(pool: Pool) -> dict[str, Any]:
             continue
     found = {
         "descriptors by kind": sorted(links),
-        "children": len(read(f"/proc/{nucleus}/task/{nucleus}/children").split()),
+        "children": len(read(f"/proc/{pid}/task/{pid}/children").split()),
         "mapped shared memory": read("/proc/self/maps").count("memfd"),
         "books": (len(pool._slots), len(pool._children), pool._running, len(pool._waiters)),
     }
     if os.geteuid() == 0:  # nobody else may look into a process that cannot be dumped
-        found["nucleus's descriptors"] = len(os.listdir(f"/proc/{nucleus}/fd"))
-        found["nucleus's mappings"] = len(read(f"/proc/{nucleus}/maps").splitlines())
+        found["nucleus's descriptors"] = len(os.listdir(f"/proc/{pid}/fd"))
+        found["nucleus's mappings"] = len(read(f"/proc/{pid}/maps").splitlines())
     return found
 
 
@@ -178,6 +178,27 @@ def besieged(work: Callable[[Siege], Awaitable[None]], slots: int = 4) -> None:
 
     with image(ECHO) as echo:
         run(around())
+
+
+def in_a_fork(work: Callable[[], str]) -> str:
+    """Runs `work` in a forked copy of this process, which may give up rights and room for ever; what it gave."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = "died"
+        try:
+            nucleus.program.cache_clear()
+            said = work()
+        except BaseException as error:  # noqa: BLE001 - the parent judges what is said
+            said = repr(error)
+        finally:
+            os.write(writing, said.encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return said
 
 
 # Images that take what they shall do from their input block, so that thousands of attacks are one image ---------------

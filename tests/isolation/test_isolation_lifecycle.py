@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from abuse import attack
+from abuse import attack, in_a_fork
 from machine_code import FINISH, SPIN, image, nucleus_pid, run, running_children, until
 
 from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool
@@ -301,27 +301,6 @@ def test_the_owners_death_leaves_no_orphan(how: int) -> None:
     assert len(pids) >= 4
 
 
-def in_a_fork(prepare: str, image_bytes: Image) -> str:
-    """Runs one good and one forbidden call in a forked copy of this process after `prepare`; what it found out."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        said = "died"
-        try:
-            nucleus.program.cache_clear()
-            said = {"user": as_user, "files": without_files}[prepare](image_bytes)
-        except BaseException as error:  # noqa: BLE001 - the parent judges what is said
-            said = repr(error)
-        finally:
-            os.write(writing, said.encode())
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        said = pipe.read()
-    os.waitpid(pid, 0)
-    return said
-
-
 def as_user(finish: Image) -> str:
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
@@ -356,13 +335,13 @@ def without_files(finish: Image) -> str:
 def test_an_ordinary_user_has_the_same_walls() -> None:
     """Nothing of the filter needs privileges."""
     with image(FINISH) as finish:
-        assert "None sandbox.forbidden" == in_a_fork("user", finish)
+        assert "None sandbox.forbidden" == in_a_fork(lambda: as_user(finish))
 
 
 def test_running_out_of_descriptors_is_the_hosts_exhaustion() -> None:
     """Calls fail with a name while there are none, and succeed again afterwards."""
     with image(FINISH) as finish:
-        assert "True True None" == in_a_fork("files", finish)
+        assert "True True None" == in_a_fork(lambda: without_files(finish))
 
 
 def test_another_nucleus_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
