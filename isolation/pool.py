@@ -177,6 +177,8 @@ class Pool:
                 await child.ended
             image.quick = time.perf_counter_ns() - started < QUICK_NS
             return await self._finish(child, call, first, last, started)
+        except Exhausted as error:
+            return Outcome("host.exhausted", str(error))
         except OSError as error:
             return Outcome("host.exhausted", error.strerror or str(error))
         finally:
@@ -195,7 +197,7 @@ class Pool:
     async def _start(
         self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
     ) -> Call:
-        """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already."""
+        """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already, `Exhausted` if it said why."""
         rights = array("i", (image.fd,))
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
@@ -210,7 +212,8 @@ class Pool:
         try:
             child.socket.sendmsg((call.order,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, rights),), _SEND)
         except ConnectionError:
-            raise Unsent from None
+            fault = self._read_fault(child)
+            raise Exhausted(fault) if fault else Unsent from None
         child.image, child.instances = image, last - first
         return call
 
@@ -443,8 +446,20 @@ class Pool:
         if not child.taken:
             if child in self._ready:
                 self._ready.remove(child)
+                self._ask_why(child)
             self._throw_away(child)
         self._changed.set()
+
+    def _ask_why(self, child: _Child) -> None:
+        """A ready child is dead. If it could not get ready, the next ones could not either: none is forked unasked."""
+        with contextlib.suppress(Unsent):
+            fault = self._read_fault(child)
+            if fault:
+                alive = sum(not other.dead for other in self._slots.values())
+                self._want(alive)
+                self._target = -1  # the next call asks again
+                if not alive:
+                    self._fail_waiters(Exhausted(fault))
 
     def _hear_nucleus(self, control: socket.socket) -> None:
         self._changed.set()
