@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
-from abuse import attack
+from abuse import attack, siege_of_texts
 from machine_code import FINISH, SPIN, call, image, nucleus_pid, run, until
 
 from dandc.isolation import Limits, Outcome, open_pool
@@ -134,3 +136,104 @@ def test_limits_are_checked(change: dict[str, int]) -> None:
     """There is no unlimited call."""
     with pytest.raises(ValueError, match="must be"):
         Limits(**change)
+
+
+def touching(what: str) -> str:
+    """Touches one address, then ends well."""
+    return f"{what}\nmovb $1, (%rax)\n" + FINISH
+
+
+HEAP_END = "movq 40(%rdi), %rax\naddq 48(%rdi), %rax\n"
+OUT_END = "movq 56(%rdi), %rax\naddq 64(%rdi), %rax\n"
+STACK_END = "leaq -{size}(%rsp), %rax\n"
+EDGES = {
+    "heap": (HEAP_END + "decq %rax", HEAP_END, Limits(memory=3 * 4096)),
+    "heap of a byte: a page": (HEAP_END + "subq $4096, %rax", HEAP_END, Limits(memory=1)),
+    "heap of 5 MiB, huge pages": (HEAP_END + "decq %rax", HEAP_END, Limits(memory=5 << 20)),
+    "no heap": ("movq %rsp, %rax\ndecq %rax", "movq 40(%rdi), %rax", Limits(memory=0)),
+    "stack": (STACK_END.format(size=1 << 20), STACK_END.format(size=(1 << 20) + 1), Limits(stack=1 << 20)),
+    "stack of a page": (STACK_END.format(size=4096), STACK_END.format(size=4097), Limits(stack=4096)),
+    "output": (OUT_END + "decq %rax", OUT_END, Limits(output=2 * 4096)),
+    "output of 40 MiB": (OUT_END + "decq %rax", OUT_END, Limits(output=40 << 20)),
+}
+
+
+@attack("memory", "sandbox.crash")
+@pytest.mark.parametrize("name", EDGES)
+def test_areas_end_at_their_limit_to_the_byte(name: str) -> None:
+    """The last byte of an area, in whole pages, is the image's; the next one is a fault."""
+    inside, outside, limits = EDGES[name]
+    within, beyond = siege_of_texts([touching(inside), touching(outside)], limits)
+
+    assert within.error is None, within
+    assert ("sandbox.crash", "SIGSEGV") == (beyond.error, beyond.detail)
+
+
+# One instance's record says how many entries it has; each is zero but for its absent key and name.
+ITEMS = """
+    movq 56(%rdi), %rbx
+    movl $1, (%rbx)
+    movl $-1, 8(%rbx)
+    movq $COUNT, 32(%rbx)
+    movq $COUNT, 144(%rdi)
+    movq $DATA, 136(%rdi)
+    movq $1, 128(%rdi)
+    movl $231, %eax
+    xorl %edi, %edi
+    syscall
+"""
+
+
+SHARES = [
+    (101, 40, None),
+    (101, 56, None),
+    (101, 57, "sandbox.output"),
+    (102, 40, "sandbox.output"),
+    (0, 4096, None),
+    (0, 4097, "sandbox.output"),
+]
+
+
+@attack("output", "sandbox.output")
+def test_bytes_and_items_share_the_output_limit() -> None:
+    """4,096 bytes hold a record and 101 entries, with 16 bytes of data; one byte or one entry more is refused."""
+    texts = [ITEMS.replace("COUNT", str(count)).replace("DATA", str(data)) for count, data, _ in SHARES]
+    outcomes = siege_of_texts(texts, Limits(output=4096))
+
+    assert [error for _, _, error in SHARES] == [outcome.error for outcome in outcomes]
+    assert [0 if error else count for count, _, error in SHARES] == [len(outcome.entries) for outcome in outcomes]
+
+
+@attack("cpu", "limit.cpu", "limit.wall")
+def test_the_smallest_times_are_times() -> None:
+    """A microsecond is over at once, and is not taken for none; whichever ends first names the error."""
+    for limits, error in (
+        (Limits(wall_ms=0.001), "limit.wall"),
+        (Limits(cpu_ms=0.001), "limit.cpu"),
+        (Limits(wall_ms=20, cpu_ms=5000), "limit.wall"),
+        (Limits(wall_ms=5000, cpu_ms=20), "limit.cpu"),
+    ):
+        [outcome] = siege_of_texts([SPIN], limits)
+        assert error == outcome.error
+        assert outcome.wall_us < 4_000_000
+
+
+CODES = {
+    "limit.wall", "limit.cpu", "limit.output", "limit.memory", "sandbox.forbidden", "sandbox.crash", "sandbox.output",
+    "sandbox.lost", "host.exhausted", "cancelled",
+}  # fmt: skip
+
+
+def test_the_document_has_every_error() -> None:
+    """The errors that tests of this folder promise are those of the document, but for what compiled code says itself."""
+    folder = Path(__file__).parent
+    text = (folder.parents[1] / "docs" / "security.md").read_text()
+    listed = re.findall(r"^\| `([a-z]+(?:\.[a-z]+)?)` \| .* \| (?:no|once) \|$", text, re.MULTILINE)
+    promised = set(
+        re.findall(
+            r'"((?:limit|sandbox|host)\.[a-z]+|cancelled)"', "".join(p.read_text() for p in folder.glob("test_*.py"))
+        )
+    )
+
+    assert sorted(CODES) == sorted(listed)
+    assert promised <= CODES
