@@ -556,9 +556,9 @@ class Pool:
         if self._nucleus is None:
             await self._restart()
         self._want(children)
-        while len(self._ready) > children:
-            self._dismiss(self._ready.popleft())
         while len(self._ready) != children or len(self._slots) != children:
+            while len(self._ready) > children:  # some may have been on their way
+                self._dismiss(self._ready.popleft())
             self._changed.clear()
             await self._changed.wait()
 
@@ -608,6 +608,21 @@ class Pool:
         while self._ready:
             self._dismiss(self._ready.popleft())
         self._fail_waiters(Lost())
+
+    def kill_nucleus(self, timeout_ms: int) -> bool:
+        """Kills the nucleus and blocks until every child has died of it: whether all did in time. For `probe`."""
+        if self._nucleus is None:
+            return False
+        ends = select.poll()
+        for descriptor in (waiting := set(self._children)):
+            ends.register(descriptor, select.POLLHUP)
+        self._nucleus.kill()
+        until = time.monotonic() + timeout_ms / 1000
+        while waiting and (left := until - time.monotonic()) > 0:
+            for descriptor, _ in ends.poll(left * 1000):
+                ends.unregister(descriptor)
+                waiting.discard(descriptor)
+        return not waiting
 
     async def settled(self) -> None:
         """Waits until every child that was killed is dead and reaped, as after the cancelling of its call."""
