@@ -80,11 +80,9 @@ class Soak:
         self.disturbed[kind] += 1
         self.old = [*self.old[-200:], *self.pool._slots]
         if kind == "nucleus":
-            os.kill(nucleus.pid, signal.SIGKILL)
+            nucleus.kill()
         elif kind == "child":
-            kin = [int(word) for word in Path(f"/proc/{nucleus.pid}/task/{nucleus.pid}/children").read_text().split()]
-            if kin:
-                os.kill(self.some.choice(kin), signal.SIGKILL)  # a zombie's number is taken until the nucleus reaps it
+            kill_one(self.some, nucleus.pid)
         else:
             self.send_stale()
 
@@ -116,6 +114,18 @@ class Soak:
         await self.pool.settled()
         gc.collect()
         return {**await traces(self.pool), "threads": threading.active_count()}
+
+
+def kill_one(some: random.Random, nucleus: int) -> None:
+    """Kills a random child, unless it is reaped meanwhile; a number that somebody else has got is not killed."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError), contextlib.ExitStack() as stack:
+        kin = Path(f"/proc/{nucleus}/task/{nucleus}/children").read_text().split()
+        if kin:
+            pid = some.choice(kin)
+            descriptor = os.pidfd_open(int(pid))
+            stack.callback(os.close, descriptor)
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == str(nucleus):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
 
 
 def resident() -> int:
