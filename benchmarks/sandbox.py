@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import os
 import shutil
+import signal
 import struct
 import tempfile
 import time
@@ -17,10 +18,11 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 from benchmarks.startup import startup
-from dandc.isolation import Image, Pool, load_image, open_pool
+from dandc.isolation import Image, Limits, Pool, load_image, open_pool
 
 ROUNDS, PER_ROUND = 12, 250
 GAP_S = 0.0005
+LIMIT_MS, ENDLESS = 100, 30
 READY = 126  # slots of a pool; two of them make 256 ready children
 SETTLE_S = 1.5  # the kernel sums its counters once a second, and frees dead processes late
 INPUTS = [bytes(64)]
@@ -29,6 +31,13 @@ INPUTS = [bytes(64)]
 EXIT = bytes.fromhex("b8e700000031ff0f05")
 # One finished instance without items: its record's state, data_end, state of the control page.
 FINISH = bytes.fromhex("488b4738c7000100000048c787880000002800000048c7878000000001000000") + EXIT
+# Touches 16 MiB of the heap, a byte a page, again and again.
+TOUCH = bytes.fromhex("488b4728488d8800000001c600014805001000004839c872f2ebe5")
+# The same as a program: mmap 16 MiB, setitimer of 100,000 us, then the loop.
+TIMED = bytes.fromhex(
+    "b80900000031ffbe00000001ba0300000041ba2200000049c7c0ffffffff4531c90f054889c368a0"
+    "8601006a006a006a00b82600000031ff4889e631d20f054889d8488d8800000001c600014805001000004839c872f2ebe6"
+)
 # (module (func (export "run") (result i32) i32.const 0))
 WASM = bytes.fromhex("0061736d010000000105016000017f03020100070701037275" + "6e00000a0601040041000b")
 
@@ -43,11 +52,11 @@ def elf(code: bytes) -> bytes:
 
 
 @contextmanager
-def empty_program() -> Iterator[str]:
-    """A path at which an empty static program stands."""
+def program_of(code: bytes = EXIT) -> Iterator[str]:
+    """A path at which a static program stands, an empty one if nothing is said."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "empty")
-        path.write_bytes(elf(EXIT))
+        path = Path(folder, "program")
+        path.write_bytes(elf(code))
         path.chmod(0o700)
         yield str(path)
 
@@ -104,7 +113,7 @@ def part(times: list[float], share: float) -> float:
 
 async def latency() -> list[Row]:
     """The price of one call at a time."""
-    with empty_program() as program, load_image(elf(FINISH)) as image:
+    with program_of() as program, load_image(elf(FINISH)) as image:
         async with open_pool() as pool:
             mine, theirs = await in_turns(pool, image, program, 0)
             mine_apart, theirs_apart = await in_turns(pool, image, program, GAP_S)
@@ -113,6 +122,39 @@ async def latency() -> list[Row]:
         Row("p50 vs posix_spawn, 0.5 ms gaps", part(mine_apart, 0.5), part(theirs_apart, 0.5), "us"),
         Row("p99 vs p50", part(mine, 0.99), part(mine, 0.5), "us"),
         Row("p99 vs posix_spawn p99", part(mine, 0.99), part(theirs, 0.99), "us"),
+    ]
+
+
+def spent(program: str) -> float:
+    """Milliseconds from the start to the end of a program that its own timer ends."""
+    started = time.perf_counter()
+    _, status = os.waitpid(os.posix_spawn(program, [program], {}), 0)
+    if status != signal.SIGALRM:
+        raise RuntimeError(f"{program} ended with status {status}")
+    return (time.perf_counter() - started) * 1e3
+
+
+async def margins() -> list[Row]:
+    """An endless loop that touches 16 MiB, limited to 100 ms, beside the same loop as a plain program with a timer.
+
+    The bar is 105 ms nine times in ten on a machine with nothing else to do; the ratio holds on a busy one too.
+    """
+    walls, cpus, peers = [], [], []
+    with load_image(elf(TOUCH)) as image, program_of(TIMED) as program:
+        async with open_pool(1) as pool:
+            for _ in range(ENDLESS):
+                started = time.perf_counter()
+                outcome = await pool.run(image, INPUTS, 0, 1, Limits(wall_ms=LIMIT_MS))
+                walls.append((time.perf_counter() - started) * 1e3)
+                also = await pool.run(image, INPUTS, 0, 1, Limits(cpu_ms=LIMIT_MS))
+                cpus.append((also.cpu_us or 0) / 1e3)
+                if (outcome.error, also.error) != ("limit.wall", "limit.cpu"):
+                    raise RuntimeError(f"an endless loop ended as {outcome.error} and {also.error}")
+                peers.append(spent(program))
+    nine_in_ten = [sorted(times)[int(ENDLESS * 0.9)] for times in (walls, cpus, peers)]
+    return [
+        Row("p90 of a wall limit of 100 ms", nine_in_ten[0], nine_in_ten[2], "ms", "bar: 105 ms"),
+        Row("p90 of CPU time under a limit of 100 ms", nine_in_ten[1], LIMIT_MS, "ms", "bar: 105 ms"),
     ]
 
 
@@ -159,7 +201,7 @@ async def bubblewrap() -> list[Row]:
     tool = shutil.which("bwrap")
     if tool is None:
         return [Row("p50 vs bubblewrap", None, None, "us", "missing: bwrap is not installed")]
-    with empty_program() as program, load_image(elf(FINISH)) as image:
+    with program_of() as program, load_image(elf(FINISH)) as image:
         arguments = [tool, "--unshare-all", "--ro-bind", program, "/empty", "/empty"]
 
         async def peer() -> None:
@@ -190,7 +232,7 @@ async def wasmtime() -> list[Row]:
     return [Row("p50 vs wasmtime instance in process", part(mine, 0.5), part(theirs, 0.5), "us")]
 
 
-ROWS: list[Callable[[], Awaitable[list[Row]]]] = [memory, latency, throughput, bubblewrap, wasmtime, startup]
+ROWS: list[Callable[[], Awaitable[list[Row]]]] = [memory, latency, margins, throughput, bubblewrap, wasmtime, startup]
 
 
 def measure() -> list[Row]:

@@ -12,9 +12,11 @@ call leaves behind.
 
 import asyncio
 import contextlib
+import errno
 import os
 import select
 import socket
+import threading
 import time
 from array import array
 from collections import deque
@@ -178,6 +180,8 @@ class Pool:
                 await child.ended
             image.quick = time.perf_counter_ns() - started < QUICK_NS
             return await self._finish(child, call, first, last, started)
+        except Exhausted as error:
+            return Outcome("host.exhausted", str(error))
         except OSError as error:
             return Outcome("host.exhausted", error.strerror or str(error))
         finally:
@@ -196,7 +200,7 @@ class Pool:
     async def _start(
         self, child: _Child, image: Image, inputs: Inputs, first: int, last: int, limits: Limits, low: bool
     ) -> Call:
-        """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already."""
+        """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already, `Exhausted` if it said why."""
         rights = array("i", (image.fd,))
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
@@ -211,7 +215,8 @@ class Pool:
         try:
             child.socket.sendmsg((call.order,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, rights),), _SEND)
         except ConnectionError:
-            raise Unsent from None
+            fault = self._read_fault(child)
+            raise Exhausted(fault) if fault else Unsent from None
         child.image, child.instances = image, last - first
         return call
 
@@ -240,6 +245,8 @@ class Pool:
                 )
             except BadOutput as error:
                 return Outcome("sandbox.output", str(error), wall_us=wall)
+            except MemoryError:  # an image may say that it used all that it was allowed to, and need nothing for that
+                return Outcome("host.exhausted", "no memory for the outputs", wall_us=wall)
             return Outcome(None, "", *tables, wall, None, heap_peak)
 
         size = data_end + items * INSTANCE_RECORD
@@ -283,10 +290,16 @@ class Pool:
         return protocol.describe(step, errno)
 
     async def _off_loop(self, size: int, work: Callable[[], T]) -> T:
-        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it: memory is in use."""
+        """Does `work`, which touches `size` bytes, here or in a thread; cancelling waits for it: memory is in use.
+
+        Raises `OSError` where there is no thread to be had.
+        """
         if size <= IN_LOOP:
             return work()
-        future = self._loop.run_in_executor(self._pool_threads(), work)
+        threads = self._pool_threads()
+        if threads is None:
+            raise OSError(errno.EAGAIN, "no thread for a large copy")
+        future = self._loop.run_in_executor(threads, work)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -294,9 +307,20 @@ class Pool:
                 await asyncio.wait([future])
             raise
 
-    def _pool_threads(self) -> ThreadPoolExecutor:
+    def _pool_threads(self) -> ThreadPoolExecutor | None:
+        """Both threads run before they get any work: else work whose thread cannot start stays queued, for later."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(2, "dandc-isolation")
+            threads, both = ThreadPoolExecutor(2, "dandc-isolation"), threading.Event()
+            try:
+                for _ in range(2):
+                    threads.submit(both.wait)
+                self._threads = threads
+            except RuntimeError:  # the host starts no more
+                return None
+            finally:
+                both.set()
+                if self._threads is None:
+                    threads.shutdown()
         return self._threads
 
     # Children ---------------------------------------------------------------------------------------------------------
@@ -382,10 +406,11 @@ class Pool:
             self._send(b"".join(reaps[start : start + protocol.MAX_ORDERS]))
 
     def _close(self, child: _Child) -> None:
-        """Memory above 1 MiB is given back in a thread: it takes a while."""
+        """Memory above 1 MiB is given back in a thread, if there is one: it takes a while."""
         child.socket.close()
-        if os.fstat(child.memory).st_blocks * 512 > IN_LOOP:
-            self._pool_threads().submit(os.close, child.memory)
+        threads = self._pool_threads() if os.fstat(child.memory).st_blocks * 512 > IN_LOOP else None
+        if threads is not None:
+            threads.submit(os.close, child.memory)
         else:
             os.close(child.memory)
 
@@ -427,8 +452,20 @@ class Pool:
         if not child.taken:
             if child in self._ready:
                 self._ready.remove(child)
+                self._ask_why(child)
             self._throw_away(child)
         self._changed.set()
+
+    def _ask_why(self, child: _Child) -> None:
+        """A ready child is dead. If it could not get ready, the next ones could not either: none is forked unasked."""
+        with contextlib.suppress(Unsent):
+            fault = self._read_fault(child)
+            if fault:
+                alive = sum(not other.dead for other in self._slots.values())
+                self._want(alive)
+                self._target = -1  # the next call asks again
+                if not alive:
+                    self._fail_waiters(Exhausted(fault))
 
     def _hear_nucleus(self, control: socket.socket) -> None:
         self._changed.set()
@@ -526,9 +563,9 @@ class Pool:
         if self._nucleus is None:
             await self._restart()
         self._want(children)
-        while len(self._ready) > children:
-            self._dismiss(self._ready.popleft())
         while len(self._ready) != children or len(self._slots) != children:
+            while len(self._ready) > children:  # some may have been on their way
+                self._dismiss(self._ready.popleft())
             self._changed.clear()
             await self._changed.wait()
 
@@ -578,6 +615,21 @@ class Pool:
         while self._ready:
             self._dismiss(self._ready.popleft())
         self._fail_waiters(Lost())
+
+    def kill_nucleus(self, timeout_ms: int) -> bool:
+        """Kills the nucleus and blocks until every child has died of it: whether all did in time. For `probe`."""
+        if self._nucleus is None:
+            return False
+        ends = select.poll()
+        for descriptor in (waiting := set(self._children)):
+            ends.register(descriptor, select.POLLHUP)
+        self._nucleus.kill()
+        until = time.monotonic() + timeout_ms / 1000
+        while waiting and (left := until - time.monotonic()) > 0:
+            for descriptor, _ in ends.poll(left * 1000):
+                ends.unregister(descriptor)
+                waiting.discard(descriptor)
+        return not waiting
 
     async def settled(self) -> None:
         """Waits until every child that was killed is dead and reaped, as after the cancelling of its call."""

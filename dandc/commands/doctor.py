@@ -2,10 +2,14 @@
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from attrs import asdict
 
 from dandc.commands.output import Reporter, say
+
+if TYPE_CHECKING:
+    from dandc.isolation.probe import Layer
 
 HELP = "Show each layer of the sandbox: what it stops, and whether it holds on this host for this user."
 
@@ -20,11 +24,21 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
     from dandc.isolation.probe import probe
 
     layers = probe()
+    missing = [layer for layer in layers if layer.required and not layer.holds]
     if options.json:
         say(json.dumps([asdict(layer) for layer in layers], indent=2) + "\n")
     else:
         for layer in layers:
-            say(f"{'holds' if layer.holds else 'MISSING':<8} {layer.name}: {layer.stops}\n")
-            if not layer.holds and layer.enable:
-                say(f"{'':<8} {layer.enable}\n")
-    return 0 if all(layer.holds for layer in layers if layer.required) else 1
+            say("".join(f"{line}\n" for line in _lines(layer)))
+        verdict = "Nothing is run on this host without them: " + ", ".join(layer.name for layer in missing)
+        say(f"\n{verdict if missing else 'Kernels can be run on this host.'}\n")
+    return 1 if missing else 0
+
+
+def _lines(layer: "Layer") -> list[str]:
+    """A layer for people; where it does not hold, what was seen and how to have it."""
+    state = "holds" if layer.holds else "MISSING" if layer.required else "without"
+    lines = [f"{state:<8} {layer.name}: stops {layer.stops}"]
+    if not layer.holds:
+        lines += [f"{'':<8} seen: {layer.seen}", f"{'':<8} to have it: {layer.enable}"]
+    return lines

@@ -17,6 +17,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(sandbox, "ROUNDS", 2)
     monkeypatch.setattr(sandbox, "PER_ROUND", 20)
+    monkeypatch.setattr(sandbox, "ENDLESS", 2)
     yield sandbox
     for name in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
         del sys.modules[name]
@@ -36,6 +37,14 @@ def test_latency_has_both_sides_of_each_row(sandbox) -> None:
         assert {"what", "ours", "peer", "ratio", "unit"} <= row.keys()
         assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
     assert 5 == len(as_table("sandbox", rows).splitlines())
+
+
+def test_margins_are_those_of_endless_loops(sandbox) -> None:
+    """No end comes before its limit, and the peer's loop is ended by its own timer."""
+    wall, cpu = asyncio.run(sandbox.margins())
+
+    assert min(wall.ours, wall.peer) >= sandbox.LIMIT_MS
+    assert (cpu.ours >= sandbox.LIMIT_MS * 0.9, cpu.peer) == (True, sandbox.LIMIT_MS)
 
 
 def test_absent_peers_are_named(sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

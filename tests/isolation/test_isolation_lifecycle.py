@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from abuse import attack, in_a_fork
 from machine_code import FINISH, SPIN, image, nucleus_pid, run, running_children, until
 
 from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool
@@ -31,6 +32,7 @@ def taken(pool: Pool) -> list[tuple[int, int]]:
     return [key for key, child in pool._slots.items() if child.taken]
 
 
+@attack("lifecycle")
 def test_a_nucleus_killed_between_calls_is_replaced() -> None:
     """The next call starts another one and does not know."""
 
@@ -47,6 +49,7 @@ def test_a_nucleus_killed_between_calls_is_replaced() -> None:
         assert [None] * 3 == run(calls())
 
 
+@attack("lifecycle", "limit.wall")
 def test_a_nucleus_killed_during_calls_costs_one_retry() -> None:
     """Running calls end as lost, are tried once more on a fresh nucleus, and hit their own limits there."""
 
@@ -63,6 +66,7 @@ def test_a_nucleus_killed_during_calls_costs_one_retry() -> None:
         assert (["limit.wall"] * 4, True) == run(calls())
 
 
+@attack("lifecycle", "sandbox.lost")
 def test_a_call_lost_twice_is_lost() -> None:
     """An image can feign it, so nothing is tried a third time."""
 
@@ -79,6 +83,7 @@ def test_a_call_lost_twice_is_lost() -> None:
         assert "sandbox.lost" == run(calls()).error
 
 
+@attack("lifecycle")
 def test_a_killed_ready_child_is_replaced() -> None:
     """Children that are killed while they wait cost no call anything but time."""
 
@@ -113,6 +118,7 @@ def test_killing_the_namespaces_first_process_costs_a_nucleus() -> None:
     assert set(errors) <= {None, "host.exhausted", "sandbox.lost"}
 
 
+@attack("lifecycle", "limit.wall")
 def test_cancelling_a_call_kills_its_child_alone() -> None:
     """The sibling runs on to its own end."""
 
@@ -150,6 +156,7 @@ def test_a_cancel_scope_of_anyio_is_obeyed() -> None:
         assert [None] * 8 == run(calls())
 
 
+@attack("lifecycle", "cancelled")
 def test_a_pool_closed_within_a_cancelled_scope_leaves_nothing() -> None:
     """Closing is shielded: the fixture of this folder looks for what is left."""
 
@@ -264,6 +271,7 @@ asyncio.run(main())
 """
 
 
+@attack("lifecycle")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_owners_death_leaves_no_orphan(how: int) -> None:
     """Killed in any way, an owner takes nucleus and children with it: by its pidfd, and by the kernel."""
@@ -291,27 +299,6 @@ def test_the_owners_death_leaves_no_orphan(how: int) -> None:
         for descriptor in watched:
             os.close(descriptor)
     assert len(pids) >= 4
-
-
-def in_a_fork(prepare: str, image_bytes: Image) -> str:
-    """Runs one good and one forbidden call in a forked copy of this process after `prepare`; what it found out."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        said = "died"
-        try:
-            nucleus.program.cache_clear()
-            said = {"user": as_user, "files": without_files}[prepare](image_bytes)
-        except BaseException as error:  # noqa: BLE001 - the parent judges what is said
-            said = repr(error)
-        finally:
-            os.write(writing, said.encode())
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        said = pipe.read()
-    os.waitpid(pid, 0)
-    return said
 
 
 def as_user(finish: Image) -> str:
@@ -348,13 +335,13 @@ def without_files(finish: Image) -> str:
 def test_an_ordinary_user_has_the_same_walls() -> None:
     """Nothing of the filter needs privileges."""
     with image(FINISH) as finish:
-        assert "None sandbox.forbidden" == in_a_fork("user", finish)
+        assert "None sandbox.forbidden" == in_a_fork(lambda: as_user(finish))
 
 
 def test_running_out_of_descriptors_is_the_hosts_exhaustion() -> None:
     """Calls fail with a name while there are none, and succeed again afterwards."""
     with image(FINISH) as finish:
-        assert "True True None" == in_a_fork("files", finish)
+        assert "True True None" == in_a_fork(lambda: without_files(finish))
 
 
 def test_another_nucleus_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
+from abuse import attack
 from hypothesis import example, given
 from hypothesis import strategies as st
 from machine_code import FINISH, call, image
@@ -151,6 +152,7 @@ FORGERIES = {
 }
 
 
+@attack("output", "sandbox.output")
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forged_tables_of_a_real_child_are_bad_output(name: str) -> None:
     """The same, through a child."""
@@ -163,6 +165,7 @@ def test_forged_tables_of_a_real_child_are_bad_output(name: str) -> None:
         assert (b"", 0, 0) == (outcome.data, len(outcome.instances), len(outcome.entries))
 
 
+@attack("output", "sandbox.crash")
 @pytest.mark.parametrize("state", [0, 2, -1])
 def test_a_state_that_is_not_one_is_a_crash(state: int) -> None:
     """Whatever the tables say, a shard that did not say it was done was not."""
@@ -170,6 +173,7 @@ def test_a_state_that_is_not_one_is_a_crash(state: int) -> None:
         assert "sandbox.crash" == call(liar).error
 
 
+@attack("output")
 def test_writing_over_the_hosts_fields_changes_nothing() -> None:
     """The owner reads back only what the image is to write."""
     wipe = "movq %rdi, %r9\nmovq 56(%rdi), %r10\nmovq $16, %rcx\nmovq $-1, %rax\nrep stosq\nmovq %r9, %rdi\n"
