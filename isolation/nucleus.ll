@@ -868,14 +868,26 @@ define internal void @install_filter() noinline #0 {
   ret void
 }
 
-; the first process of a pid namespace must live as long as anybody in it
+; the first process of a pid namespace must live as long as anybody in it, and die with the nucleus: all others die of that. It
+; cannot see by getppid whether the nucleus is still there (0 either way), but by the end of a socket, once it is tied to it. The
+; nucleus waits for that, at descriptor 2: a child made earlier could outlive both.
 define internal void @hold_namespace() noinline #0 {
+  %paired = call i64 @sys(i64 53, i64 1, i64 524293, i64 0, i64 ptrtoint (ptr @pair to i64), i64 0, i64 0)
+  call void @require(i64 13, i64 %paired)
   %pid = call i64 @sys3(i64 57, i64 0, i64 0, i64 0)
   %is_child = icmp eq i64 %pid, 0
   br i1 %is_child, label %child, label %mother
 child:
+  %others = call i64 @sys3(i64 436, i64 2, i64 2, i64 0)
   %tied = call i64 @sys3(i64 157, i64 1, i64 9, i64 0)
   call void @demand(i64 20, i64 %tied)
+  %said = call i64 @sys(i64 45, i64 3, i64 ptrtoint (ptr @orders to i64), i64 1, i64 64, i64 0, i64 0)  ; MSG_DONTWAIT
+  %held = icmp eq i64 %said, -11                                             ; EAGAIN: its end is open
+  br i1 %held, label %stay, label %orphan
+orphan:
+  call void @exit(i64 0)
+  unreachable
+stay:
   %closed = call i64 @sys3(i64 436, i64 0, i64 4294967295, i64 0)
   br label %pause
 pause:
@@ -883,6 +895,9 @@ pause:
   br label %pause
 mother:
   call void @require(i64 13, i64 %pid)
+  %own = call i64 @sys3(i64 436, i64 3, i64 3, i64 0)
+  %ready = call i64 @sys(i64 45, i64 2, i64 ptrtoint (ptr @orders to i64), i64 1, i64 0, i64 0, i64 0)
+  %over = call i64 @sys3(i64 436, i64 2, i64 2, i64 0)
   %pid32 = trunc i64 %pid to i32
   store i32 %pid32, ptr @init
   store i32 0, ptr @parent                                                   ; seen from inside, the nucleus has no number

@@ -2,11 +2,13 @@
 
 import os
 import resource
+import select
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine_code import FINISH, image, run
+from abuse import attack
+from machine_code import FINISH, image, run, until
 
 from dandc.isolation import Unavailable, build, nucleus, open_pool
 
@@ -82,6 +84,43 @@ def test_a_host_without_forks_is_exhausted(broken) -> None:
 
     assert "host.exhausted" == error
     assert detail.startswith("forking: ")
+
+
+LATE = """  store i64 0, ptr @scratch
+  store i64 200000000, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)
+  %late = call i64 @sys(i64 271, i64 0, i64 0, i64 ptrtoint (ptr @scratch to i64), i64 0, i64 8, i64 0)
+  %tied = call"""
+
+
+@attack("lifecycle")
+def test_a_nucleus_killed_before_its_first_child_is_tied_to_it_leaves_no_orphan(broken) -> None:
+    """The namespace's first process wakes up, late, and sees that it is alone; until then no other child is made."""
+    head, tail = TEXT[: TEXT.index("@hold_namespace() noinline")], TEXT[TEXT.index("@hold_namespace() noinline") :]
+    broken(TEXT, head + tail.replace("  %tied = call", LATE, 1))
+    starting = nucleus.Nucleus()
+    try:
+        listed = Path(f"/proc/{starting.pid}/task/{starting.pid}/children")
+        pids = run(until(lambda: listed.read_text().split() or starting_said(starting)))
+        assert len(pids) == 1, "this host gives no pid namespace, or children came before the first one was tied"
+        first = os.pidfd_open(int(pids[0]))
+    finally:
+        starting.kill()
+        starting.forget()
+    try:
+        poller = select.poll()
+        poller.register(first, select.POLLIN)
+        assert poller.poll(10_000), "the first process outlived its nucleus"
+    finally:
+        os.close(first)
+
+
+def starting_said(starting: nucleus.Nucleus) -> list[str]:
+    """Skips where a nucleus says HELLO and has no child: it is in no namespace."""
+    try:
+        starting.control.recv(64)
+    except BlockingIOError:
+        return []
+    pytest.skip("this host gives no pid namespace")
 
 
 @pytest.mark.parametrize("room", [0, 1, 2, 4])
