@@ -22,6 +22,7 @@ from dandc.compiler.interp_values import (
     at_boundary,
     from_static,
     internal,
+    mark_items,
     mark_shared,
     neutral,
     static,
@@ -555,9 +556,8 @@ class _Machine:
                 self.weigh(copied + (len(operand.items) if instr.op == "extend" else 0))
             if instr.op == "truncate":
                 check_truncation(value, operand, self.place_type(t, instr.place), instr.site)
-            if instr.op == "extend" and isinstance(operand.items, list):
-                for item in operand.items:
-                    mark_shared(item)
+            if instr.op == "extend":
+                mark_items(operand.items)
             buffer = value.changeable()
             change(buffer, operand)
             return buffer

@@ -47,10 +47,15 @@ class Buffer:
         if not self.shared:
             return self
         copy = Buffer(self.items[:])
-        if isinstance(copy.items, list):
-            for item in copy.items:
-                mark_shared(item)
+        mark_items(copy.items)
         return copy
+
+
+def mark_items(items: Any) -> None:
+    """Marks the buffers of every item of a buffer that has been copied. Numbers have none, and items are of one type."""
+    if isinstance(items, list) and items and not isinstance(items[0], (int, float)):
+        for item in items:
+            mark_shared(item)
 
 
 def mark_shared(value: Any) -> None:
@@ -359,9 +364,7 @@ def _slice(args: list[Any], source: Type, target: Type) -> Buffer:
     if source == STR and not (at_boundary(buffer.items, lo) and at_boundary(buffer.items, hi)):
         raise Trapped("trap.slice")
     part = Buffer(buffer.items[lo:hi])
-    if isinstance(part.items, list):
-        for item in part.items:
-            mark_shared(item)
+    mark_items(part.items)
     return part
 
 

@@ -42,9 +42,9 @@ class Looked:
     warnings: tuple[Diagnostic, ...]
 
 
-def look(journal: Journal, found: FoundInstanceError, most: int) -> Looked:
+def look(journal: Journal, found: FoundInstanceError, most: int, grammar_cache: Path | None) -> Looked:
     """The found instance in the interpreter; raises `RunError` where its kernel cannot be made again."""
-    kernel, loaded = _recompiled(journal, found.kernel)
+    kernel, loaded = _recompiled(journal, found.kernel, grammar_cache)
     sources = loaded.sources
     trusted = {name for name, module in loaded.modules.items() if module.trusted}
     own = lambda name: name.partition(".")[0] not in trusted  # noqa: E731
@@ -64,14 +64,14 @@ def _other_compiler(journal: Journal) -> Iterator[Diagnostic]:
         yield Diagnostic("R0790", message, None, severity="warning")
 
 
-def _recompiled(journal: Journal, name: str) -> "tuple[Kernel, Loaded]":
+def _recompiled(journal: Journal, name: str, grammar_cache: Path | None) -> "tuple[Kernel, Loaded]":
     """The IR of a kernel from the texts in the journal, and the program that it is of."""
     from dandc.compiler.check import check
     from dandc.compiler.lower import lower_kernel
     from dandc.loader import load
 
     head = journal.head
-    loaded = load(Path(head.root), tests=False, texts=head.sources)
+    loaded = load(Path(head.root), grammar_cache=grammar_cache, tests=False, texts=head.sources)
     checked = check(loaded.modules, loaded.root, loaded.diagnostics)
     diagnostics = (*loaded.diagnostics, *checked.diagnostics)
     if any(d.severity == "error" for d in diagnostics) or name not in checked.kernels:

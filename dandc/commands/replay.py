@@ -68,6 +68,7 @@ def _look(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -
     """One instance, beside what was recorded of it."""
     import anyio
 
+    from dandc.cache import Cache, default_folder
     from dandc.looking import look
     from dandc.vm.keeper import FoundInstanceError, Wanted
     from dandc.vm.keeping import replay
@@ -76,7 +77,7 @@ def _look(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -
     try:
         anyio.run(lambda: replay(journal, wanted=wanted))
     except FoundInstanceError as found:
-        looked = look(journal, found, options.steps)
+        looked = look(journal, found, options.steps, Cache(default_folder()).open().folder)
         reporter.show(looked.warnings)
         say(looked.text)
         return 0 if looked.agrees else 1

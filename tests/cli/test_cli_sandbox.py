@@ -130,9 +130,9 @@ def test_a_nucleus_that_is_killed_again_and_again(dandc: Any, processes: Any) ->
     assert b"Traceback" not in err
 
 
-@pytest.mark.slow
 def test_an_endless_loop_meets_its_limit(dandc: Any) -> None:
-    dandc.write("endless.dnd", ENDLESS)
+    """Its own limit: that there is one without a word of the program, and how long, is for the tests of the machine."""
+    dandc.write("endless.dnd", ENDLESS.replace("= spin(n);", "= spin(n) timeout 300ms;"))
     finished = dandc("run", "endless.dnd", "-i", "n=0")
     assert finished.codes() in (["S0801"], ["S0802"])
     finished.failed(*finished.codes())

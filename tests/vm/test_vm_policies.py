@@ -51,6 +51,8 @@ def test_limits_of_a_call(kit: Any) -> None:
     made = mapping(kit, memory=200 << 20, time_ms=1500, output=1 << 20)
     anyio.run(lambda: run(made, "main", numbers(1), placement=Looking({"f": echo})))
     assert seen == [Limits(wall_ms=1500, cpu_ms=1500, memory=200 << 20, output=1 << 20)]
+    usual, _ = kernel_limits(RunLimits(), Policies())
+    assert (usual, usual.wall_ms, usual.cpu_ms) == (Limits(), 10_000, 10_000)
     limits, taken = kernel_limits(RunLimits(), Policies(timeout_ms=700, time_ms=1500, output=1))
     assert (limits.wall_ms, limits.cpu_ms, limits.output) == (700, 1500, 4096)
     assert taken == limits.memory + limits.stack + 4096
