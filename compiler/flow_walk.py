@@ -16,6 +16,15 @@ from dandc.compiler.flow import (
     Source,
 )
 
+# What a node does, in one word.
+KINDS: Mapping[type[FlowNode], str] = {
+    ComputeNode: "compute",
+    CommunicationNode: "communicate",
+    CompositionNode: "compose",
+    ReduceNode: "reduce",
+    LoopNode: "loop",
+    MergeNode: "merge",
+}
 SHARDED = frozenset(("each", "keyed", "anyEach", "anyKeyed"))
 
 

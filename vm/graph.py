@@ -33,6 +33,7 @@ from dandc.compiler.flow import (
     ReduceNode,
     Source,
 )
+from dandc.compiler.flow_walk import KINDS
 from dandc.compiler.types import STR, Type
 from dandc.lang.spans import NOWHERE
 from dandc.vm.bounds import deadline_ms, in_flight
@@ -55,14 +56,6 @@ from dandc.vm.streams import Streams, streams
 from dandc.vm.tracks import Track
 from dandc.vm.why import why_skipped
 
-_KINDS: dict[type[FlowNode], str] = {
-    ComputeNode: "compute",
-    CommunicationNode: "communicate",
-    CompositionNode: "compose",
-    ReduceNode: "reduce",
-    LoopNode: "loop",
-    MergeNode: "merge",
-}
 # Runs of a sub-graph in flight: each holds its own intermediate sets.
 _GRAPHS_IN_FLIGHT = 16
 
@@ -135,7 +128,7 @@ class _GraphRun:
             await self.done[needed].wait()
         node = self.graph.nodes[number]
         try:
-            with self.context.watch.node(self.path + node.name, _KINDS[type(node)]):
+            with self.context.watch.node(self.path + node.name, KINDS[type(node)]):
                 result = await self._run_node(number)
         except NodeFailedError as error:
             # The first one counts: what fails while it is being cancelled is a consequence.

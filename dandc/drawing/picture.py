@@ -1,38 +1,21 @@
 """A flow graph as boxes and arrows, whatever draws them: what a node is, what flows to it, of what type, how sharded."""
 
-from collections.abc import Mapping
-
 from attrs import frozen
 
-from dandc.compiler.check.report import display
 from dandc.compiler.flow import (
     ArgBinding,
-    CommunicationNode,
-    CompositionNode,
-    ComputeNode,
     ConfigSource,
     ConstSource,
     EndpointSource,
     FlowNode,
-    FlowType,
     Graph,
     InputSource,
     LoopNode,
-    MergeNode,
     NodeSource,
-    ReduceNode,
     Source,
 )
-from dandc.compiler.flow_walk import called_graph
-
-KINDS: Mapping[type, str] = {
-    ComputeNode: "compute",
-    CommunicationNode: "communicate",
-    CompositionNode: "compose",
-    ReduceNode: "reduce",
-    LoopNode: "loop",
-    MergeNode: "merge",
-}
+from dandc.compiler.flow_walk import KINDS, called_graph
+from dandc.flow_text import flow_text, policy_words
 
 
 @frozen
@@ -68,8 +51,8 @@ def picture(graph: Graph) -> Picture:
     boxes = [Box("input", (port.name,)) for port in graph.inputs]
     arrows: list[Arrow] = []
     settings: dict[str, int] = {}
-    for number in range(len(graph.nodes)):
-        boxes.append(_node_box(graph, graph.nodes[number]))
+    for node in graph.nodes:
+        boxes.append(_node_box(node))
     first = len(graph.inputs)
     for number, node in enumerate(graph.nodes):
         for arg in node.args:
@@ -107,12 +90,11 @@ def _setting(boxes: list[Box], settings: dict[str, int], source: ConfigSource | 
     return settings[name]
 
 
-def _node_box(graph: Graph, node: FlowNode) -> Box:
-    constants = [f"{_constant(a.source)} given" for a in node.args if isinstance(a.source, ConstSource)]
-    lines = [node.name, *_policies(graph, node)]
+def _node_box(node: FlowNode) -> Box:
+    lines = [node.name, *_policies(node)]
+    constants = sum(isinstance(arg.source, ConstSource) for arg in node.args)
     if constants:
-        count = len(constants)
-        lines.append("one constant argument" if count == 1 else f"{count} constant arguments")
+        lines.append("one constant argument" if constants == 1 else f"{constants} constant arguments")
     return Box(KINDS[type(node)], tuple(lines), called_graph(node))
 
 
@@ -130,32 +112,10 @@ def _edge_label(graph: Graph, arg: ArgBinding) -> str:
     return f"{shard}failures"
 
 
-def flow_text(flow: FlowType) -> str:
-    """The type of a set as a port declares it."""
-    item = display(flow.item)
-    if flow.card == "many":
-        return f"set[{item}]" if flow.key is None else f"set[{display(flow.key)} => {item}]"
-    return f"optional {item}" if flow.card == "optional" else item
-
-
-def _policies(graph: Graph, node: FlowNode) -> list[str]:
+def _policies(node: FlowNode) -> list[str]:
     """How the sharded arguments meet, and what the call says of time, failure and effects."""
-    said: list[str] = []
     join = getattr(node, "join", None)
-    if join is not None:
-        said.append("join: " + " ".join(("by", *join.strategies)))
-    policies = node.policies
+    said = [] if join is None else ["join: " + " ".join(("by", *join.strategies))]
     if isinstance(node, LoopNode):
         said.append(f"up to {node.most} turns")
-    if policies.retry:
-        said.append(f"retry {policies.retry}")
-    for word, value in (("timeout", policies.timeout_ms), ("within", policies.within_ms), ("cache", policies.cache_ms)):
-        if value:
-            said.append(f"{word} {value} ms")
-    if policies.once is not None:
-        said.append("once")
-    if policies.concurrency:
-        said.append(f"concurrency {policies.concurrency}")
-    if policies.on_failure != "fail":
-        said.append(f"on failure {policies.on_failure}")
-    return said
+    return said + policy_words(node.policies)

@@ -9,28 +9,23 @@ from dandc.compiler.check.symbols import Symbol, World
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import (
     ArgBinding,
-    CommunicationNode,
-    CompositionNode,
-    ComputeNode,
     ConfigSource,
     ConstSource,
     EndpointSource,
     FlowNode,
-    FlowType,
     Graph,
     InputSource,
     KeySource,
     LoopNode,
-    MergeNode,
     NodeSource,
     Policies,
     Program,
-    ReduceNode,
     Source,
 )
-from dandc.compiler.flow_walk import output_names, parameter_names
+from dandc.compiler.flow_walk import KINDS, output_names, parameter_names
 from dandc.compiler.types import SECRET, Array, Basic, Named, Tuple, Type, TypeTable, fields, variants
 from dandc.conform.literals import literal
+from dandc.flow_text import flow_text, policy_words
 from dandc.lang import Source as Text
 from dandc.lang import tree
 from dandc.lang.render import visible
@@ -135,7 +130,7 @@ def _graph_lines(graph: Graph, program: Program) -> list[str]:
         behind = (
             f"{_join(node, program)}{_policies(node.policies, partial(_source, graph, program))}{_after(node, names)}"
         )
-        lines.append(f"{_KINDS[type(node)]}  {node.name}({args}) => ({outputs}){behind}")
+        lines.append(f"{KINDS[type(node)]}  {node.name}({args}) => ({outputs}){behind}")
         if isinstance(node, LoopNode):
             lines += [f"    {line}" for line in _graph_lines(program.graphs[node.graph], program)]
     for output in graph.outputs:
@@ -146,24 +141,6 @@ def _graph_lines(graph: Graph, program: Program) -> list[str]:
 def visible_lines(lines: list[str]) -> str:
     """Lines that a terminal shows and does not obey."""
     return "\n".join(visible(line) for line in lines)
-
-
-def flow_text(flow: FlowType) -> str:
-    """The type of a set as a port declares it."""
-    item = display(flow.item)
-    if flow.card == "many":
-        return f"set[{item}]" if flow.key is None else f"set[{display(flow.key)} => {item}]"
-    return f"optional {item}" if flow.card == "optional" else item
-
-
-_KINDS: dict[type, str] = {
-    ComputeNode: "compute",
-    CommunicationNode: "communicate",
-    CompositionNode: "compose",
-    ReduceNode: "reduce",
-    LoopNode: "loop",
-    MergeNode: "merge",
-}
 
 
 def _output_names(node: FlowNode, program: Program) -> list[str]:
@@ -216,30 +193,5 @@ def _after(node: FlowNode, names: list[str]) -> str:
 
 
 def _policies(policies: Policies, source: Callable[[Source], str]) -> str:
-    said = []
-    if policies.retry:
-        on = f" on ({', '.join(policies.retry_on)})" if policies.retry_on else ""
-        said.append(f"retry {policies.retry}{on}")
-    for word, milliseconds in (("timeout", policies.timeout_ms), ("within", policies.within_ms)):
-        if milliseconds:
-            said.append(f"{word} {milliseconds}ms")
-    if policies.on_failure != "fail":
-        said.append(f"on failure {policies.on_failure}{_tolerance(policies)}")
-    bounds = (("memory", policies.memory, "B"), ("time", policies.time_ms, "ms"), ("output", policies.output, "B"))
-    limits = [f"{word} {amount}{unit}" for word, amount, unit in bounds if amount]
-    if limits:
-        said.append(f"limit {', '.join(limits)}")
-    if policies.concurrency:
-        said.append(f"concurrency {policies.concurrency}")
-    if policies.cache_ms:
-        said.append(f"cache {policies.cache_ms}ms")
-    if policies.once is not None:
-        said.append(f"once {source(policies.once)}")
+    said = policy_words(policies, "" if policies.once is None else source(policies.once))
     return f"  {' '.join(said)}" if said else ""
-
-
-def _tolerance(policies: Policies) -> str:
-    if policies.tolerance is None:
-        return ""
-    percent = policies.tolerance.percent
-    return f" up to {percent} %" if percent else f" up to {policies.tolerance.count}"
