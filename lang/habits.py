@@ -128,6 +128,27 @@ def _operand_word(case: Case) -> Diagnostic | None:
     return Diagnostic("P0127", habit.message, span, "a lambda of another language", fixes=(fix,))
 
 
+def _run_outside(case: Case) -> Diagnostic | None:
+    """`run main(...)` where only its call stands: `run` means something in a test alone, behind `let out =`."""
+    word = case.problem.previous
+    if word is None or (word.type, str(word)) != ("NAME", "run") or case.type not in ("NAME", "QUOTED"):
+        return None
+    note = "a composition, or the prompt, calls it by its name: `main(xs: [1, 2])`"
+    label = "begins `let NAME = run COMPOSITION(...);`"
+    return Diagnostic(
+        "P0101", "`run` stands in a test, before the call of what is tested", case.of(word), label, notes=(note,)
+    )
+
+
+def _field_default(case: Case) -> Diagnostic | None:
+    """`y: i64 = 2` among the fields of a record."""
+    statement = [t.type for t in case.problem.tokens[case.problem.statement : case.problem.index]]
+    if case.type != "EQUAL" or "RECORD" not in statement or "RBRACE" in statement:
+        return None
+    note = "a constant may hold the usual one: `Name(..USUAL, y: 3)` is a copy of it with another field"
+    return Diagnostic("P0101", "a field has no default", case.span, "`,` or `}` is expected", notes=(note,))
+
+
 def _infix_word(case: Case) -> Diagnostic | None:
     """`a is b`, `a in xs`, `a as T` behind an operand."""
     word, previous = case.token, case.problem.previous
@@ -379,7 +400,7 @@ def _partner(tokens: "list[Token]", opening: int) -> "Token | None":
 
 
 HABITS: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _statement_word, _const_inside, _let_mut, _operand_word, _infix_word, _ternary, _comprehension, _conditional,
+    _statement_word, _const_inside, _let_mut, _operand_word, _run_outside, _field_default, _infix_word, _ternary, _comprehension, _conditional,
     _slice_colon, _arrow_lambda, _value_statement, _braces_record, _type_form, _untyped, _no_outputs, _reference, _power,
     _import_names,
 )  # fmt: skip
