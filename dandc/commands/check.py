@@ -26,7 +26,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         if len(options.files) != 1:
             raise UseError(Diagnostic("U0911", "`--watch` takes one file", None))
         return watch(Path(options.files[0]), reporter)
-    from dandc.compiling import check_file, hash_of
+    from dandc.checking import check_file, hash_of
 
     cache = Cache(None if options.no_cache else default_folder()).open()
     failed = False
