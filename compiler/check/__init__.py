@@ -32,7 +32,6 @@ from dandc.compiler.flow_walk import called_graph
 from dandc.compiler.typed import TEmit, TKernel
 from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
-from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic, Label, Sink
 from dandc.lang.recursion import room_for_recursion
 
@@ -65,7 +64,7 @@ def check(modules: Mapping[str, SourceModule], root: str, syntax: Sequence[Diagn
     `syntax` are the parser's diagnostics: the body of an item that holds one has lost statements and is not looked at, so that
     no mistake is reported for what is not there.
     """
-    with collector_paused(), room_for_recursion():
+    with room_for_recursion():
         return _check(modules, root, syntax)
 
 
