@@ -13,8 +13,9 @@ import attrs
 
 from dandc import __version__
 from dandc.cache import Cache
+from dandc.checking import check_file
 from dandc.compiler.identity import program_hash
-from dandc.compiling import CompileError, Options, check_file, program_of
+from dandc.compiling import CompileError, Options, program_of
 from dandc.lang.spans import Span
 from dandc.vm.bundle import Bundle
 

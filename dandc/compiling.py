@@ -8,7 +8,7 @@ of comments and white space, of other functions, and other names of files compil
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,7 @@ import dandc.lang
 import dandc.stdlib
 import dandc.vm
 from dandc.cache import Cache
-from dandc.compiler.flow import Graph, KernelImage, Program
-from dandc.compiler.flow_walk import called_kernel
+from dandc.compiler.flow import KernelImage, Program
 from dandc.files import read_file, read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source, Span
@@ -29,9 +28,7 @@ from dandc.vm.bundle import is_bundle, load_bundle
 
 if TYPE_CHECKING:
     from dandc.compiler.check import Checked
-    from dandc.compiler.graph_passes.plan import Plan
     from dandc.compiler.kir import Kernel
-    from dandc.loader import Loaded
 
 
 @frozen
@@ -138,6 +135,8 @@ def _load_program(entry: bytes | None, root: Source) -> Compiled | None:
 
 
 def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compiled:
+    from dandc.checking import check_file
+
     loaded, checked = check_file(path, cache, tests=False, bind=options.bind)
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
@@ -154,41 +153,16 @@ def _compile(path: Path, cache: Cache, options: Options, version: str) -> Compil
 
 def program_of(name: str, checked: "Checked", cache: Cache, options: Options, version: str | None = None) -> Program:
     """The program that checking found, with code; images come out of the cache where they can."""
+    from dandc.checking import called_kernels, lowered, program_with
     from dandc.compiler.graph_passes import pipeline
 
     if version is None:
         version = fingerprint() if cache.folder is not None else ""
     plan = pipeline.run(lowered(checked))
-    kernels = {kernel: image_of(plan.kernels[kernel], cache, options, version) for kernel in _called(plan.graphs)}
-    return _program(name, checked, plan.graphs, kernels)
-
-
-def check_file(
-    path: Path, cache: Cache, *, tests: bool = True, bind: tuple[tuple[str, str], ...] = ()
-) -> "tuple[Loaded, Checked]":
-    """The modules of the program in `path`, and what checking them found; with its `test` blocks or without."""
-    from dandc.compiler.check import check
-    from dandc.loader import load
-
-    loaded = load(path, grammar_cache=cache.folder, tests=tests, bind=bind)
-    checked = check(loaded.modules, loaded.root, loaded.diagnostics)
-    return loaded, checked
-
-
-def lowered(checked: "Checked") -> "Plan":
-    """The graphs of a checked program without errors, and the kernel IR of what they call."""
-    from dandc.compiler.graph_passes.plan import Plan
-    from dandc.compiler.lower import lower_kernel
-
-    kernels = {}
-    for name in _called(checked.graphs):
-        kernels[name] = lower_kernel(checked.world, checked.kernels[name], checked.facts[name].captures, checked.root)
-    return Plan(dict(checked.graphs), kernels)
-
-
-def _called(graphs: Mapping[str, Graph]) -> list[str]:
-    nodes = (node for graph in graphs.values() for node in graph.nodes)
-    return sorted({kernel for node in nodes if (kernel := called_kernel(node)) is not None})
+    kernels = {
+        kernel: image_of(plan.kernels[kernel], cache, options, version) for kernel in called_kernels(plan.graphs)
+    }
+    return program_with(name, checked, plan.graphs, kernels)
 
 
 def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> KernelImage:
@@ -210,21 +184,6 @@ def image_of(kernel: "Kernel", cache: Cache, options: Options, version: str) -> 
     places = {span: i for i, span in reversed(list(enumerate(spans)))}
     cache.put(key, json.dumps([places[s] for s in sites]).encode() + b"\n" + image)
     return KernelImage(kernel.name, kernel.params, kernel.outputs, sites, image, ir)
-
-
-def hash_of(checked: "Checked") -> str:
-    """The hash of a program that may run; no code is generated for it."""
-    from dandc.compiler.graph_passes import pipeline
-    from dandc.compiler.identity import kernel_hash, program_hash
-
-    plan = pipeline.run(lowered(checked))
-    kernels = [plan.kernels[name] for name in _called(plan.graphs)]
-    images = {k.name: KernelImage(k.name, k.params, k.outputs, (), b"", kernel_hash(k)) for k in kernels}
-    return program_hash(_program("", checked, plan.graphs, images))
-
-
-def _program(name: str, checked: "Checked", graphs: Mapping[str, Graph], kernels: dict[str, KernelImage]) -> Program:
-    return Program(name, dict(graphs), kernels, checked.configs, checked.endpoints, dict(checked.world.table))
 
 
 def _spans(kernel: "Kernel") -> list[Span]:

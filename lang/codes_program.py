@@ -208,6 +208,12 @@ TYPES: dict[str, tuple[str, str]] = {
         "The value of a constant is known when the program is compiled; configs and endpoints are known only when it runs. Write an"
         " `fn` without parameters in place of the constant: it is computed where it is called.",
     ),
+    "T0353": (
+        "misspelt variant",
+        "A name in a pattern that is no variant of the value's type stands for every value, so the arm would take them all. It is refused"
+        " where a variant was meant: it begins with a capital letter and is like a variant, or nothing reads it and it is one letter away"
+        " from a variant that no arm names. Correct it; for all other values write `_`, or a name that the arm uses.",
+    ),
 }
 
 COMPOSITIONS: dict[str, tuple[str, str]] = {

@@ -434,4 +434,11 @@ const TWICE: i64 = 2 * limit;
 ==
 config limit: i64 = 3;
 fn twice() -> i64 = 2 * limit;
+== T0353
+enum Color { red, green, blue }
+fn f(color: Color) -> i64 = match color { red => 1, blue => 2, gren => 3 };
+==
+enum Color { red, green, blue }
+fn f(color: Color) -> i64 = match color { red => 1, blue => 2, green => 3 };
+fn g(color: Color) -> i64 = match color { red => 1, _ => 3 };
 """

@@ -1,4 +1,4 @@
-"""Text to tokens: one pass of lark's basic lexer, and what a regular expression cannot say.
+"""Text to tokens: one pass of `lang/scanning.py`, and what a regular expression cannot say.
 
 The token sequence that leaves here holds nothing but terminals of the grammar: every lexical mistake has been
 reported and replaced by what was most likely meant, so that it causes no syntax error as well. Documentation comments
@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from dandc.lang import literals
 from dandc.lang.diagnostics import Diagnostic, Fix
+from dandc.lang.scanning import scan
 from dandc.lang.softwords import SOFT_TYPES, meant
 from dandc.lang.spans import Source, Span
 from dandc.lang.testwords import mark_test_words
@@ -86,14 +87,8 @@ def _report_hidden(state: _State) -> None:
 
 def _scan(state: _State, start: int, end: int) -> None:
     """Append the tokens of `start:end` of the text; after too many mistakes the rest is not looked at."""
-    from lark import TextSlice
-    from lark.lexer import LexerState
-
     append, get = state.tokens.append, _SPECIAL.get
-    # Not a slice from `start`: lark would count the lines before it, which is quadratic in the number of f-strings.
-    lexer_state = LexerState(TextSlice(state.source.text, 0, end))
-    lexer_state.line_ctr.char_pos = start
-    for token in state.language.parser.lexer.lex(lexer_state, None):
+    for token in scan(state.language, state.source.text, start, end):
         special = get(token.type)
         if special is None:
             append(token)

@@ -1,6 +1,6 @@
 """Tokens of one item to a lark tree, in spite of mistakes.
 
-The fast way feeds the tokens to lark's LALR automaton. Only if that fails, the item is read again by the careful way,
+The fast way (`lang/reading.py`) only runs lark's LALR automaton. If that fails, the item is read again by the careful way,
 which remembers the automaton's stacks at the beginning of every open statement. At a mistake it tries, in this order:
 
 1. the item is complete: the rest is the caller's;
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field, frozen
 
 from dandc.lang.cut import first_on_line
+from dandc.lang.reading import read
 from dandc.lang.softwords import POLICIES
 
 if TYPE_CHECKING:
@@ -116,15 +117,8 @@ def parse_item(
     language: "Lark", tokens: "list[Token]", start: int, end: int, text: str, report: Callable[[Problem], bool]
 ) -> Outcome:
     """The tree of the item at `start:end`. `report` gets every mistake and says whether to go on."""
-    from lark import UnexpectedToken
-
-    feed = language.parse_interactive(start="item").parser_state.feed_token
-    try:
-        for i in range(start, end):
-            feed(tokens[i])
-        return Outcome(feed(_end_token(tokens, end), True), end)
-    except UnexpectedToken:
-        return _Careful(language, tokens, start, end, text, report).run()
+    tree = read(language, tokens[start:end], _end_token(tokens, end))
+    return _Careful(language, tokens, start, end, text, report).run() if tree is None else Outcome(tree, end)
 
 
 def lacks_condition(tokens: "list[Token]", first: int) -> bool:

@@ -101,17 +101,25 @@ def _single_output(body: Body, decl: KernelDecl, expression: tree.Expr) -> tuple
 def _check_emissions(world: World, decl: KernelDecl, statements: tuple[TStmt, ...]) -> None:
     """Report outputs that some path emits too seldom or too often."""
     for i, output in enumerate(decl.outputs):
+        if output.kind == "set":
+            continue
         counts = emission_counts(statements, i)
         item = report.display(output.item)
-        spans = (n.span for n in walk(statements) if isinstance(n, TEmit) and n.output == i)
-        places = sorted(spans, key=lambda span: span.start)
-        labels = [Label(span, "emitted here") for span in places[:3]]
         if output.kind == "one" and 0 in counts:
+            labels = _places(statements, i)
             label = "never emitted" if counts == {0} else "some path emits nothing"
             notes = (f"`{output.name}: {item}` is emitted exactly once; `optional {item}` may be absent",)
             message = f"`{output.name}` is not emitted on every path"
             world.sink.add(report.simple("T0334", message, output.span, label, *labels, notes=notes))
-        elif output.kind != "set" and 2 in counts:
+        elif 2 in counts:
+            labels = _places(statements, i)
             notes = (f"`set[{item}]` holds many items",)
             message = f"`{output.name}` may be emitted more than once"
             world.sink.add(report.simple("T0335", message, output.span, "at most one item", *labels, notes=notes))
+
+
+def _places(statements: tuple[TStmt, ...], output: int) -> list[Label]:
+    """Where output number `output` is emitted, the first three places."""
+    spans = (n.span for n in walk(statements) if isinstance(n, TEmit) and n.output == output)
+    places = sorted(spans, key=lambda span: span.start)
+    return [Label(span, "emitted here") for span in places[:3]]

@@ -254,6 +254,12 @@ def methods_of(body: Body, t: Type) -> dict[str, str]:
     return {name: target for (head, name), target in body.world.methods.items() if head in heads}
 
 
+def method_of(body: Body, t: Type, name: str) -> str | None:
+    """The qualified name of the method `name` of values of `t`, None if there is none."""
+    known = body.world.methods
+    return known.get((head_of(t), name)) or known.get(("*", name))
+
+
 def set_operations(t: SetRef) -> dict[str, Type]:
     """What a set can do itself: name to result."""
     own: dict[str, Type] = {"len": I64, "is_empty": BOOL, "values": Array(t.item)}
@@ -293,18 +299,17 @@ def _call_method(
         return _skip(body, expr)
     if isinstance(t, SetRef):
         return _set_method(body, expr, receiver, t, name, type_args, want)
-    methods = methods_of(body, t)
-    if name.text not in methods:
+    method = method_of(body, t, name.text)
+    if method is None:
         fields = [n for n, _ in record_fields(body.world, t) or ()] if isinstance(t, Named) else []
         if name.text in fields:
             fix = Fix("read it without a call", Span(name.span.file, name.span.end, expr.span.end), "", not expr.args)
             message = f"the field `{name.text}` cannot be called"
             body.report(report.fixed("T0318", message, name.span, "a field, not a method", fix))
         else:
-            body.report(_unknown_method(body, expr, t, name, methods, want))
+            body.report(_unknown_method(body, expr, t, name, methods_of(body, t), want))
         return _skip(body, expr)
-    decl = body.world.fns[body.world.methods.get((head_of(t), name.text), methods[name.text])]
-    return _call_fn(body, expr, decl, receiver, type_args, want)
+    return _call_fn(body, expr, body.world.fns[method], receiver, type_args, want)
 
 
 def _unknown_method(
@@ -341,11 +346,12 @@ def _set_method(
     want: Want | None,
 ) -> TExpr:
     """What the set can do itself, else a method of the array of its values."""
-    own, shared = set_operations(t), methods_of_set(body, t)
+    own = set_operations(t)
     if name.text in own:
         if expr.args:
             body.report(report.argument_count(name.text, _count(0), len(expr.args), name.span, None))
         return TSetOp(own[name.text], expr.span, name.text, receiver)
+    shared = methods_of_set(body, t)
     if name.text not in shared:
         if name.text in methods_of(body, Array(t.item)):
             body.report(report.changes_set(t, name.text, name.span))

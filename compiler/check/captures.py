@@ -1,14 +1,16 @@
 """Which configs and endpoints a kernel reads, itself or through helpers: they become implicit inputs."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from operator import attrgetter
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from attrs import fields, frozen, has
 
 from dandc.compiler.check.symbols import World
 from dandc.compiler.typed import TCall, TConfig, TEndpoint, TFnRef, TKernel
+from dandc.compiler.types import Type, TypeVar
+from dandc.lang.spans import Span
 
 Implicit = tuple[str, str]  # ("config" | "endpoint", qualified name)
 
@@ -62,25 +64,40 @@ def reads_through(world: World, called: Iterable[str]) -> frozenset[Implicit]:
 
 def walk(value: object) -> Iterator[object]:
     """`value` and all typed nodes inside it."""
-    stack = [value]
+    stack, known = [value], _PARTS
     while stack:
         node = stack.pop()
-        if isinstance(node, tuple):
-            stack.extend(node)
-            continue
         kind: Any = type(node)
-        parts = _parts(kind)
+        if kind is tuple:
+            stack.extend(node)  # type: ignore[arg-type]
+            continue
+        if kind not in known:
+            known[kind] = _parts(kind)
+        parts = known[kind]
         if parts is not None:
             yield node
             stack.extend(parts(node))
 
 
-@cache
-def _parts(kind: type) -> Callable[[object], tuple[object, ...]] | None:
-    """What lies inside nodes of a class; None for what is no typed node. Types and spans are left out."""
+_Parts = Callable[[object], tuple[object, ...]]
+# By class; they are as many as `compiler/typed.py` has, and what occurs in their fields.
+_PARTS: dict[type, _Parts | None] = {}
+
+
+def _parts(kind: type) -> _Parts | None:
+    """What lies inside nodes of a class; None for what is no typed node. What holds no node is left out."""
     if kind.__module__ != TCall.__module__ or not has(kind):
         return None
-    names = [a.name for a in fields(kind) if a.name not in ("type", "span", "site")]
+    names = [a.name for a in fields(kind) if not _is_plain(a.type)]
     if len(names) > 1:
         return attrgetter(*names)
     return (lambda node: (getattr(node, names[0]),)) if names else lambda node: ()
+
+
+_PLAIN = (str, int, bool, bytes, NoneType, Span, Type, TypeVar)
+
+
+def _is_plain(annotation: object) -> bool:
+    """Whether values of this annotation hold no typed node."""
+    inside = get_args(annotation)
+    return all(map(_is_plain, inside)) if inside else annotation in (*_PLAIN, Ellipsis)

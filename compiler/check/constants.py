@@ -15,7 +15,7 @@ from dandc.compiler.floats import nearest_float
 from dandc.compiler.kir import StaticValue
 from dandc.compiler.limits import CONSTANT_BYTES, CONSTANT_PARTS
 from dandc.compiler.typed import TArray, TBinary, TCall, TExpr, TFString, TLit, TMake, TUnary, TVariant
-from dandc.compiler.types import F64, I64, InferVar, Type, int_range, is_float, is_int
+from dandc.compiler.types import F64, I64, Basic, InferVar, Type, int_range, is_float, is_int
 
 
 def size(value: StaticValue, known: dict[int, tuple[StaticValue, int]]) -> int:
@@ -35,6 +35,8 @@ def size(value: StaticValue, known: dict[int, tuple[StaticValue, int]]) -> int:
 
 def settle(t: Type, solutions: Mapping[int, Type]) -> Type:
     """`t` without inference variables, literals taking their default types."""
+    if isinstance(t, Basic):
+        return t
 
     def leaf(part: Type) -> Type:
         if not isinstance(part, InferVar):

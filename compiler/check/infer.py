@@ -4,8 +4,7 @@ Only locals, literals, lambdas and type arguments are inferred, and only inside 
 of inference variables is all there is. Failure is an answer, not an exception: the caller knows what to say.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 
 from dandc.compiler.types import (
     ERROR,
@@ -13,6 +12,7 @@ from dandc.compiler.types import (
     I64,
     Anon,
     Array,
+    Basic,
     Fn,
     InferVar,
     Named,
@@ -33,6 +33,8 @@ MAX_PARTS = 300
 def map_type(t: Type, leaf: Callable[[Type], Type]) -> Type:
     """`t` with every part without parts (and every variable) replaced by `leaf` of it."""
     match t:
+        case Basic():
+            return leaf(t)
         case Array(item):
             return Array(map_type(item, leaf))
         case Option(item):
@@ -55,6 +57,8 @@ def map_type(t: Type, leaf: Callable[[Type], Type]) -> Type:
 def parts(t: Type) -> tuple[Type, ...]:
     """The types directly inside `t`."""
     match t:
+        case Basic():
+            return ()
         case Array(item) | Option(item):
             return (item,)
         case Result(ok, err):
@@ -74,7 +78,7 @@ def parts(t: Type) -> tuple[Type, ...]:
 
 def substitute(t: Type, bindings: Mapping[TypeVar, Type]) -> Type:
     """`t` with type parameters replaced."""
-    if not bindings:
+    if not bindings or isinstance(t, Basic):
         return t
     return map_type(t, lambda leaf: bindings.get(leaf, leaf) if isinstance(leaf, TypeVar) else leaf)
 
@@ -106,11 +110,19 @@ class Unifier:
         if isinstance(t, InferVar):
             known = self.shallow(t)
             return known if isinstance(known, InferVar) else self.zonk(known)
+        if isinstance(t, Basic):
+            return t
         return map_type(t, lambda leaf: self.zonk(leaf) if isinstance(leaf, InferVar) else leaf)
 
     def exceeds(self, t: Type, most: int) -> bool:
         """Whether `t` has more than `most` parts, counted no further than that."""
-        return sum(1 for _ in islice(self._walk(t), most + 1)) > most
+        found, waiting = 0, [t]
+        while waiting and found <= most:
+            found += 1
+            part = self.shallow(waiting.pop())
+            if not isinstance(part, Basic):
+                waiting.extend(parts(part))
+        return found > most
 
     def cut(self) -> None:
         """Forget solutions that are too large.
@@ -120,14 +132,6 @@ class Unifier:
         """
         large = [key for key, t in self.solutions.items() if self.exceeds(t, MAX_PARTS)]
         self.solutions.update(dict.fromkeys(large, ERROR))
-
-    def _walk(self, t: Type) -> Iterator[Type]:
-        """`t` and all its parts, as far as they are known."""
-        waiting = [t]
-        while waiting:
-            part = self.shallow(waiting.pop())
-            yield part
-            waiting.extend(parts(part))
 
     def finish(self) -> Mapping[int, Type]:
         """Unsolved literals take `i64` and `f64`, then every solution in full; unsolved others stay variables."""

@@ -3,7 +3,7 @@
 Counting: the set of possible numbers of emissions, capped at two, at every point. A loop may run any number of times.
 """
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dandc.compiler.typed import (
     TBody,
@@ -83,7 +83,8 @@ def _run(body: TBody, output: int, start: Counts) -> Flow:
     for stmt in body:
         if not so_far.through:
             break
-        so_far = _join(evolve(so_far, through=NONE), _step(stmt, output, so_far.through))
+        step = _step(stmt, output, so_far.through)
+        so_far = _join(Flow(NONE, so_far.returned, so_far.broken, so_far.continued), step)
     return so_far
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.exhaustive import TooManyCombinations, missing, unreachable
+from dandc.compiler.check.misspelt import report_misspelt
 from dandc.compiler.check.types import variants_of
 from dandc.compiler.typed import (
     PBind,
@@ -148,14 +149,18 @@ def check_arms(
     check_value: "Callable[[tree.ExprArm | tree.StmtArm], TExpr | TBody]",
 ) -> list[TArm]:
     """The arms of a match, and whether they cover everything."""
-    typed = []
+    typed: list[TArm] = []
+    mistakes = len(body.world.sink.diagnostics)
     for arm in arms:
         with body.nested():
             pattern = check_pattern(body, arm.pattern, subject.type)
             guard = exprs.check_expr(body, arm.guard, Want(BOOL)) if arm.guard else None
             typed.append(TArm(pattern, guard, check_value(arm)))
     subject_type = body.known(subject.type)
-    if subject_type != ERROR and not isinstance(subject_type, InferVar):
+    whole = mistakes == len(body.world.sink.diagnostics)
+    if subject_type == ERROR or isinstance(subject_type, InferVar):
+        return typed
+    if not report_misspelt(body, typed, whole=whole):
         _check_coverage(body, span, subject_type, arms, typed)
     return typed
 

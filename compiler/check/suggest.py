@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 
-def nearest(written: str, candidates: Iterable[str]) -> str | None:
-    """The candidate nearest to `written`, if at most half of its letters differ; case and `_` hardly count."""
+def nearest(written: str, candidates: Iterable[str], most: int | None = None) -> str | None:
+    """The candidate nearest to `written`, if at most half of its letters differ (and `most`); case and `_` hardly count."""
     folded = _fold(written)
-    most = max(len(folded), 1) // 2
+    half = max(len(folded), 1) // 2
+    most = half if most is None else min(half, most)
     best: tuple[int, str] | None = None
     for candidate in candidates:
         distance = _distance(folded, _fold(candidate), most)

@@ -173,8 +173,8 @@ def _resolve_named(world: World, scope: Scope, expr: tree.NamedType, params: Map
             return BASIC[first.text] if _arity(world, first.text, 0, expr) else ERROR
         if first.text in GENERIC:
             return _resolve_generic(world, scope, expr, params)
-    known = [*scope.names, *BASIC, *GENERIC, *params]
     if len(expr.path) == 1 and lookup(world, scope, first.text) is None:
+        known = [*scope.names, *BASIC, *GENERIC, *params]
         world.sink.add(report.unknown_name(first.text, first.span, _type_names(world, scope, known), "type"))
         return ERROR
     symbol = lookup_path(world, scope, expr.path)

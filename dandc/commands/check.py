@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dandc.cache import Cache, default_folder
 from dandc.commands.output import Reporter, UseError, say
+from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 
 HELP = "Check programs: syntax, names, types and compositions. Nothing is run."
@@ -26,7 +27,12 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         if len(options.files) != 1:
             raise UseError(Diagnostic("U0911", "`--watch` takes one file", None))
         return watch(Path(options.files[0]), reporter)
-    from dandc.compiling import check_file, hash_of
+    with collector_paused():  # nothing here makes cycles, and the process ends after it
+        return _check(options, reporter)
+
+
+def _check(options: argparse.Namespace, reporter: Reporter) -> int:
+    from dandc.checking import check_file, hash_of
 
     cache = Cache(None if options.no_cache else default_folder()).open()
     failed = False

@@ -7,10 +7,11 @@ from pathlib import Path
 from attrs import evolve
 
 from dandc.cache import Cache, default_folder
+from dandc.checking import check_file, lowered
 from dandc.commands.output import Reporter, UseError, say
 from dandc.compiler.flow import Graph
 from dandc.compiler.flow_walk import called_graph, reachable
-from dandc.compiling import CompileError, check_file, lowered
+from dandc.compiling import CompileError
 from dandc.files import write_atomically
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 

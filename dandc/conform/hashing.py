@@ -1,7 +1,7 @@
 """Compares the hash of an example's program with those of other programs among its files."""
 
+from dandc.checking import hash_of
 from dandc.compiler.check import check
-from dandc.compiling import hash_of
 from dandc.conform.chapters import Example
 from dandc.conform.commands import Hash
 from dandc.conform.judge import Failure

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from dandc.cache import Cache
+from dandc.checking import check_file
 from dandc.compiler.check.testplan import Case, Piece
 from dandc.compiler.flow import (
     ArgBinding,
@@ -29,7 +30,7 @@ from dandc.compiler.flow import (
 )
 from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.kir import Kernel
-from dandc.compiling import CompileError, Options, check_file, fingerprint, image_of
+from dandc.compiling import CompileError, Options, fingerprint, image_of
 from dandc.files import read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source

@@ -12,7 +12,7 @@ import pytest
 from programs import FILE, Program, program
 
 from dandc.cache import Cache
-from dandc.compiling import check_file
+from dandc.checking import check_file
 from dandc.lang.codes import CODES
 from dandc.lang.codes_program import COMPOSITIONS, MODULES, NAMES, TYPES
 

@@ -7,7 +7,7 @@ import pytest
 from programs import FILE
 
 from dandc.cache import Cache
-from dandc.compiling import check_file
+from dandc.checking import check_file
 from dandc.lang.codes import CODES
 from dandc.lang.lessons import lessons, page
 

@@ -9,8 +9,9 @@ import pytest
 
 import dandc
 from dandc.cache import Cache
+from dandc.checking import check_file, hash_of
 from dandc.compiler import codegen
-from dandc.compiling import check_file, compile_file, hash_of
+from dandc.compiling import compile_file
 from dandc.lang import Source, parse
 from dandc.lang.format import format_source
 from dandc.vm import dumps, loads

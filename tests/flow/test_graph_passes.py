@@ -9,11 +9,11 @@ import anyio
 import pytest
 
 from dandc.cache import Cache
+from dandc.checking import check_file, lowered
 from dandc.compiler.flow import ConstSource
 from dandc.compiler.flow_walk import called_kernel
 from dandc.compiler.graph_passes import pipeline
 from dandc.compiler.graph_passes.plan import Plan
-from dandc.compiling import check_file, lowered
 from dandc.conform.engines import InterpreterPlacement
 from dandc.vm import run
 from dandc.vm.jsonvalues import items_from_json

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dandc.cache import Cache
-from dandc.compiling import check_file
+from dandc.checking import check_file
 from dandc.lang import render_terminal
 from dandc.lang.codes import CODES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dandc.cache import Cache
-from dandc.compiling import check_file
+from dandc.checking import check_file
 from dandc.lang import Source, parse
 from dandc.lang import tree as t
 

@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from dandc.cache import Cache
+from dandc.checking import check_file, lowered
 from dandc.compiler.flow import KernelImage, Program
-from dandc.compiling import check_file, lowered
 from dandc.conform.engines import InterpreterPlacement
 from dandc.vm import run
 from dandc.vm.jsonvalues import items_from_json
