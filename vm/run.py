@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 from attrs import field, frozen
 
 from dandc.compiler.encoding import EncodingError, decode
@@ -121,7 +122,8 @@ async def run_prepared(
             placement = await stack.enter_async_context(open_local(limits))
         context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         sets = list(prepared.inputs)
-        context.keeper = _keeper(graphs) if keeping is None else keeping(prepared)
+        # A journal begins with all inputs, on the disk.
+        context.keeper = _keeper(graphs) if keeping is None else await anyio.to_thread.run_sync(keeping, prepared)
         del prepared  # so that the machine can forget a set after its last reader
         if context.keeper is not None:
             stack.callback(context.keeper.close)

@@ -9,6 +9,7 @@ from dandc.commands.output import Reporter, UseError, say, tell
 from dandc.commands.results import output_folder
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import RunError, loads
+from dandc.waiting import wait_for
 
 if TYPE_CHECKING:
     from dandc.vm.journal import Journal
@@ -45,13 +46,11 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _replay(options: argparse.Namespace, reporter: Reporter, journal: "Journal", folder: Path | None) -> int:
-    import anyio
-
     from dandc.vm.keeping import replay
 
     program = loads(journal.head.program)
     try:
-        replayed = anyio.run(lambda: replay(journal))
+        replayed = wait_for(lambda: replay(journal))
     except RunError as error:
         if error.fault is None:
             raise
