@@ -20,7 +20,7 @@ HELP = "Repeat a recorded run without sending anything, and hold it against the 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("file", metavar="FILE", help="the journal that `dandc run --record FILE` wrote")
-    parser.add_argument("--node", metavar="NODE", help="look at one instance of this node, step by step")
+    parser.add_argument("--node", metavar="NODE", help="look at one instance of this node: of a kernel step by step")
     parser.add_argument("--item", metavar="ITEM", help="the one for this item: its key, its name, or `#NUMBER`")
     parser.add_argument("--steps", metavar="COUNT", type=int, default=200, help="show at most so many steps (200)")
     kept.results(parser)
@@ -68,16 +68,18 @@ def _look(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -
     import anyio
 
     from dandc.cache import Cache, default_folder
-    from dandc.looking import look
-    from dandc.vm.keeper import FoundInstanceError, Wanted
+    from dandc.looking import look, look_at_call
+    from dandc.vm.keeper import FoundCallError, FoundInstanceError, Wanted
     from dandc.vm.keeping import replay
 
     wanted = Wanted(options.node, options.item or "")
     try:
         anyio.run(lambda: replay(journal, wanted=wanted))
+        raise AssertionError("a replay that looks for an instance ends with an error")
     except FoundInstanceError as found:
         looked = look(journal, found, options.steps, Cache(default_folder()).open().folder)
-        reporter.show(looked.warnings)
-        say(looked.text)
-        return 0 if looked.agrees else 1
-    raise AssertionError("a replay that looks for an instance ends with an error")
+    except FoundCallError as found:
+        looked = look_at_call(found)
+    reporter.show(looked.warnings)
+    say(looked.text)
+    return 0 if looked.agrees else 1
