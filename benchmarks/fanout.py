@@ -1,7 +1,8 @@
 """What a fan-out costs: items through kernels, packed and one a sandbox, and requests, beside what does less in the same run.
 
 Rows about time say wall time; where the machine may be busy with other things there is a row of CPU time as well, that
-of this process and of all sandboxes together. Memory is measured in fresh processes (`python -m benchmarks.fanout COUNT`).
+of this process and of all sandboxes together. The last rows, from `benchmarks/journal.py`, are runs that are recorded or
+cached beside the same ones that are not. Memory is measured in fresh processes (`python -m benchmarks.fanout COUNT`).
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from unittest import mock
 import httpx
 from attrs import frozen
 
+from benchmarks.journal import journal_cost
 from benchmarks.loopback import server
 from benchmarks.rows import Row
 from dandc.api import compile as compile_program
@@ -102,8 +104,8 @@ async def unpacked(compiled: Program) -> list[Row]:
                 ),
             )
         bare = await _bare(compiled, flights, count)
-        note = "bar: 5,000" if flights == 4 else ""
-        rows.append(Row(f"unpacked calls per second, {flights} in flight", count / spent.wall, bare, "1/s", note))
+        what = f"unpacked calls per second, {flights} in flight"
+        rows.append(Row(what, count / spent.wall, bare, "1/s", "bar: 5,000"))
         rows.append(Row(f"the same a CPU second, {flights} in flight", count / spent.cpu, None, "1/s"))
     return rows
 
@@ -261,8 +263,7 @@ def measure() -> list[Row]:
     async def collect() -> list[Row]:
         return [row for rows in ROWS for row in await rows(compiled)]
 
-    results: list[Row] = asyncio.run(collect())
-    return results
+    return [*asyncio.run(collect()), *journal_cost()]
 
 
 if __name__ == "__main__":

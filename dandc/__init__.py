@@ -6,20 +6,36 @@
     result = program.run(inputs={"token": dandc.Secret("...")})
     print(result["page"])
 
+`run(..., cache="results", record="run.journal")` keeps results for later runs and writes a journal, which `dandc.resume` finishes
+after a crash and `dandc.replay` repeats offline.
+
 Everything else lives in the rooms `dandc.lang`, `dandc.compiler`, `dandc.vm`, `dandc.isolation` and `dandc.stdlib`.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dandc.api import CompileError, Item, Program, Result, compile
+    from dandc.api import CompileError, Item, Program, Result, compile, replay, replay_async, resume, resume_async
     from dandc.vm import RunError, RunLimits, Secret
 
-__all__ = ["CompileError", "Item", "Program", "Result", "RunError", "RunLimits", "Secret", "compile"]
+__all__ = [
+    "CompileError",
+    "Item",
+    "Program",
+    "Result",
+    "RunError",
+    "RunLimits",
+    "Secret",
+    "compile",
+    "replay",
+    "replay_async",
+    "resume",
+    "resume_async",
+]
 __version__ = "0.1.0"
 
-_HOMES = dict.fromkeys(("CompileError", "Item", "Program", "Result", "compile"), "dandc.api")
-_HOMES |= dict.fromkeys(("RunError", "RunLimits", "Secret"), "dandc.vm")
+_FROM_MACHINE = ("RunError", "RunLimits", "Secret")
+_HOMES = {name: "dandc.vm" if name in _FROM_MACHINE else "dandc.api" for name in __all__}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,13 +2,18 @@
 
 Values are plain Python: bool, int, float, str, bytes, list, dict for records, None or the value for options, lists for tuples, and
 `"name"` or `{"name": payload}` for other variants. A set is a list of values, or of dicts with `name`, `key` and `value`.
+
+Runs are kept as on the command line (`spec/24-running.md`): `cache` is the folder of `--cache`, `owner` whose results of it these
+are, `record` the journal that `--record` writes and that `resume` and `replay` take.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 from attrs import field, frozen
 
 from dandc.cache import Cache, default_folder
@@ -16,6 +21,7 @@ from dandc.compiler.flow import FlowType, Graph, LoopNode
 from dandc.compiler.flow import Program as Compiled
 from dandc.compiler.identity import program_hash
 from dandc.compiling import CompileError, Options, compile_file
+from dandc.keeping import Origin, open_memo, origin_of, recorded_program, recording_at
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import InputItem, Note, Placement, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph
@@ -23,7 +29,23 @@ from dandc.vm.jsonvalues import items_from_json, to_python
 from dandc.vm.values import ValueMismatchError
 from dandc.waiting import wait_for
 
-__all__ = ["CompileError", "Item", "Program", "Result", "compile"]
+if TYPE_CHECKING:
+    from dandc.vm.journal import Journal
+    from dandc.vm.memo import Memo
+
+__all__ = [
+    "CompileError",
+    "Item",
+    "Program",
+    "Result",
+    "compile",
+    "replay",
+    "replay_async",
+    "resume",
+    "resume_async",
+]
+
+Name = str | os.PathLike[str]
 
 
 @frozen
@@ -39,12 +61,14 @@ class Item:
 class Result(Mapping[str, Any]):
     """What a run gave: by output name the value, None if it is absent, or a list of `Item` for a set.
 
-    `nodes` has the counts `{"ran", "skipped", "failed"}` of every node, `notes` what kernels noted.
+    `nodes` has the counts `{"ran", "skipped", "failed"}` of every node, and where there are any `cached` and `recorded`; `notes`
+    what kernels noted; `warnings` what was wrong with the cache.
     """
 
     outputs: Mapping[str, Any]
     nodes: Mapping[str, Mapping[str, int]]
     notes: tuple[Note, ...] = field(repr=False)
+    warnings: tuple[Diagnostic, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.outputs[name]
@@ -62,6 +86,7 @@ class Program:
 
     compiled: Compiled = field(repr=False)
     diagnostics: tuple[Diagnostic, ...] = ()
+    origin: Origin = field(factory=Origin, repr=False, eq=False)
 
     @property
     def compositions(self) -> tuple[str, ...]:
@@ -80,9 +105,20 @@ class Program:
         *,
         config: Mapping[str, Any] | None = None,
         limits: RunLimits | None = None,
+        cache: Name | None = None,
+        owner: str | None = None,
+        record: Name | None = None,
     ) -> Result:
-        """Run a composition (the only one, or `main`) and wait for it. Raises `RunError`. Not inside an event loop."""
-        return wait_for(lambda: self.run_async(composition, inputs, config=config, limits=limits))
+        """Run a composition (the only one, or `main`) and wait for it. Raises `RunError`. Not inside an event loop.
+
+        `cache` is a folder with results of kernels that need not run again, those of `owner` (by default of the user of the
+        operating system). `record` is a journal to be written, a file that is not there yet.
+        """
+        return wait_for(
+            lambda: self.run_async(
+                composition, inputs, config=config, limits=limits, cache=cache, owner=owner, record=record
+            )
+        )
 
     async def run_async(
         self,
@@ -92,6 +128,9 @@ class Program:
         config: Mapping[str, Any] | None = None,
         limits: RunLimits | None = None,
         placement: Placement | None = None,
+        cache: Name | None = None,
+        owner: str | None = None,
+        record: Name | None = None,
     ) -> Result:
         """The same inside an event loop of asyncio.
 
@@ -101,8 +140,19 @@ class Program:
         graph = choose_composition(self.compiled, composition)
         items = python_inputs(self.compiled, graph, inputs or {})
         configs = python_configs(self.compiled, config or {})
-        result = await run_graph(self.compiled, graph.name, items, configs=configs, limits=limits, placement=placement)
-        return _result(self.compiled, graph, result)
+        async with _memo(cache, owner) as memo:
+            keeping = None
+            if memo is not None or record is not None:
+                from dandc.vm.keeping import keep
+
+                recording = None if record is None else recording_at(Path(record), self.origin)
+                if memo is not None and not self.origin.own:
+                    memo.warn_of_bundle()
+                keeping = keep(self.compiled, graph.name, memo=memo, recording=recording, own=self.origin.own)
+            result = await run_graph(
+                self.compiled, graph.name, items, configs=configs, limits=limits, placement=placement, keeping=keeping
+            )
+            return _result(self.compiled, graph, result, memo)
 
 
 def compile(path: str | os.PathLike[str], *, cache: str | os.PathLike[str] | None = "") -> Program:
@@ -112,7 +162,101 @@ def compile(path: str | os.PathLike[str], *, cache: str | os.PathLike[str] | Non
     """
     folder = default_folder() if cache == "" else Path(cache) if cache is not None else None
     compiled = compile_file(path, Cache(folder).open(), Options())
-    return Program(compiled.program, compiled.diagnostics)
+    return Program(compiled.program, compiled.diagnostics, origin_of(path, compiled))
+
+
+def resume(
+    journal: Name,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    program: Program | None = None,
+    config: Mapping[str, Any] | None = None,
+    limits: RunLimits | None = None,
+    cache: Name | None = None,
+    owner: str | None = None,
+) -> Result:
+    """Finish a recorded run that was killed or has failed, perhaps with a corrected `program`. Raises `RunError`.
+
+    `inputs` and `config` are what the journal has not: secrets above all. Not inside an event loop.
+    """
+    return wait_for(
+        lambda: resume_async(journal, inputs, program=program, config=config, limits=limits, cache=cache, owner=owner)
+    )
+
+
+async def resume_async(
+    journal: Name,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    program: Program | None = None,
+    config: Mapping[str, Any] | None = None,
+    limits: RunLimits | None = None,
+    placement: Placement | None = None,
+    cache: Name | None = None,
+    owner: str | None = None,
+) -> Result:
+    """The same inside an event loop of asyncio."""
+    from dandc.vm.keeping import resume as go_on
+
+    async with _memo(cache, owner) as memo, _journal(journal, writing=True) as opened:
+        if program is None:
+            compiled, graph, recording = recorded_program(opened, Path(journal))
+        else:
+            compiled, recording = program.compiled, recording_at(Path(journal), program.origin)
+            graph = choose_composition(compiled, opened.head.graph.removeprefix("main."))
+        items = python_inputs(compiled, graph, inputs or {})
+        configs = python_configs(compiled, config or {})
+        result = await go_on(
+            opened, compiled, graph.name, items, configs,
+            recording=recording, memo=memo, limits=limits, placement=placement,
+        )  # fmt: skip
+        return _result(compiled, graph, result, memo)
+
+
+def replay(journal: Name, *, limits: RunLimits | None = None) -> Result:
+    """Repeat a recorded run without sending anything: its result, which is what was recorded. Not inside an event loop.
+
+    Raises `RunError`: the failure that was recorded, with its `fault`, if the run failed; without one if the run differs from
+    the record (R0786), has not ended (R0785), or the journal cannot be read (R0780, R0781, R0782).
+    """
+    return wait_for(lambda: replay_async(journal, limits=limits))
+
+
+async def replay_async(journal: Name, *, limits: RunLimits | None = None, placement: Placement | None = None) -> Result:
+    """The same inside an event loop of asyncio."""
+    from dandc.vm.keeping import replay as repeat
+
+    async with _journal(journal, writing=False) as opened:
+        replayed = await repeat(opened, limits=limits, placement=placement)
+        compiled, graph, _ = recorded_program(opened, Path(journal))
+        return _result(compiled, graph, replayed.result)
+
+
+@asynccontextmanager
+async def _memo(cache: Name | None, owner: str | None) -> "AsyncIterator[Memo | None]":
+    """The cache of results that a run was given, or None; raises `RunError` (U0911)."""
+    if cache is None and owner is not None:
+        raise RunError(Diagnostic("U0911", "`owner` says whose results of `cache`, which is not there", None))
+    if cache is not None and not os.fspath(cache):
+        raise RunError(Diagnostic("U0911", "the name of the cache folder is empty", None))
+    memo = None if cache is None else await anyio.to_thread.run_sync(open_memo, cache, owner)
+    try:
+        yield memo
+    finally:
+        if memo is not None:
+            memo.close()
+
+
+@asynccontextmanager
+async def _journal(path: Name, *, writing: bool) -> "AsyncIterator[Journal]":
+    """An open journal; raises `RunError`."""
+    from dandc.vm.journal import open_journal, read_journal
+
+    opened = await anyio.to_thread.run_sync(open_journal if writing else read_journal, Path(path))
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def own_compositions(program: Compiled) -> dict[str, Graph]:
@@ -181,7 +325,7 @@ def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchErro
     return Diagnostic(code, f"{what} does not fit `{shown}`", None, notes=(str(error),))
 
 
-def _result(program: Compiled, graph: Graph, result: RunResult) -> Result:
+def _result(program: Compiled, graph: Graph, result: RunResult, memo: "Memo | None" = None) -> Result:
     outputs: dict[str, Any] = {}
     for output in graph.outputs:
         flow = output.type
@@ -195,4 +339,4 @@ def _result(program: Compiled, graph: Graph, result: RunResult) -> Result:
         ]
         many = flow.card == "many"
         outputs[output.name] = items if many else items[0].value if items else None
-    return Result(outputs, result.nodes, result.notes)
+    return Result(outputs, result.nodes, result.notes, () if memo is None else tuple(memo.warnings))

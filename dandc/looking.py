@@ -1,10 +1,10 @@
 """Looks at one instance of a recorded run: what it read, what it did step by step, and how it ended, beside the record.
 
-The instance runs in the reference interpreter on kernel IR that is made anew from the texts in the journal. The images in the
+A call of a driver is shown as it was recorded. An instance of a kernel runs in the reference interpreter on kernel IR that is made anew from the texts in the journal. The images in the
 journal are what ran; a compiler of another version may give other IR, so that is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from dandc.repl.display import value_text
 from dandc.vm import RunError, loads
 from dandc.vm.items import ItemSet
 from dandc.vm.journal import Journal
-from dandc.vm.keeper import FoundInstanceError
+from dandc.vm.keeper import FoundCallError, FoundInstanceError
 from dandc.vm.kept import Ended, Item
 
 if TYPE_CHECKING:
@@ -55,6 +55,34 @@ def look(journal: Journal, found: FoundInstanceError, most: int, grammar_cache: 
     lines = [*_head(kernel, found), *_inputs(kernel, found.items), *_steps(trace, kernel.types, sources)]
     lines += [*_ending(kernel, trace.result, now, sources), *_verdict(found, agrees=agrees)]
     return Looked("\n".join(lines) + "\n", agrees, tuple(_other_compiler(journal)))
+
+
+def look_at_call(found: FoundCallError) -> Looked:
+    """A call of a driver as it was recorded: what was asked, and how it ended. Raises `RunError` for bytes that are no value."""
+    request, recorded = found.request, found.recorded
+    node, types = request.node, request.context.program.types
+    item = f" for the item `{request.item}`" if request.item else ""
+    effect = [f'once "{request.shown_once}"'] if request.once is not None else []
+    try:
+        lines = [f"{request.name}{item}", "", *effect, "request"]
+        for param, items in zip(node.params, found.items, strict=True):
+            lines += _set(param, items, types)
+        lines += ["", *_answer(node.declared, recorded, types)]
+    except (EncodingError, ValueError) as error:
+        raise RunError(Diagnostic("R0711", f"an item of the call is not a valid value: {error}", None)) from None
+    return Looked("\n".join([*lines, "", "out of the journal: nothing was sent"]) + "\n", agrees=True, warnings=())
+
+
+def _answer(outputs: Sequence[OutputDecl], recorded: Ended | None, types: TypeTable) -> Iterator[str]:
+    if recorded is None:
+        yield "the journal does not say how it ended"
+    elif recorded.fault is not None:
+        fault = recorded.fault
+        attempts = f" after {fault.attempts} attempts" if fault.attempts > 1 else ""
+        yield f"ended with {fault.code}: {fault.message}{attempts}"
+    else:
+        yield "answer"
+        yield from _outputs(outputs, recorded.items, types)
 
 
 def _other_compiler(journal: Journal) -> Iterator[Diagnostic]:
@@ -210,10 +238,14 @@ def _ending(kernel: Kernel, result: InstanceResult, items: list[Item], sources: 
         yield f"ended with {what} at {_place(result.site, sources) or 'no place'}"
         return
     yield "outputs"
-    for number, output in enumerate(kernel.outputs):
+    yield from _outputs(kernel.outputs, items, kernel.types)
+
+
+def _outputs(outputs: Sequence[OutputDecl], items: Sequence[Item], types: TypeTable) -> Iterator[str]:
+    for number, output in enumerate(outputs):
         own = [item for item in items if item[0] == number]
         found = ItemSet([i[1] for i in own], [i[2] or "" for i in own], [i[3] for i in own])
-        yield from _set(output, found, kernel.types)
+        yield from _set(output, found, types)
 
 
 def _verdict(found: FoundInstanceError, *, agrees: bool) -> Iterator[str]:

@@ -4,10 +4,11 @@ Knows neither language nor compiler nor machine: an image is the bytes of an ELF
 outcome is a checked copy of what the image left (`docs/image.md`). Untrusted are the image, taken for arbitrary machine
 code, and every byte that it leaves. Tour: `nucleus.ll` is the trusted program that forks children, `build.py` makes it,
 `nucleus.py` starts it, `image.py` checks images, `layout.py` says where things lie, `pool.py` runs calls, `outcome.py`
-checks outputs, `probe.py` says what holds on this host, `backend.py` what another way to isolate would have to offer.
+checks outputs by comparing whole `columns.py`, `probe.py` says what holds on this host, `backend.py` what another way to isolate would have to offer.
 `docs/security.md` says what is promised.
 """
 
+from dandc.isolation.columns import progression, uniform
 from dandc.isolation.image import Block, Image, ImageError, Usage, load_image, seal_inputs
 from dandc.isolation.layout import Limits
 from dandc.isolation.nucleus import Unavailable
@@ -32,5 +33,7 @@ __all__ = [
     "Usage",
     "load_image",
     "open_pool",
+    "progression",
     "seal_inputs",
+    "uniform",
 ]

@@ -16,6 +16,7 @@ from itertools import chain, pairwise, repeat
 
 from attrs import frozen
 
+from dandc.isolation.columns import progression, uniform
 from dandc.isolation.image import PAGE
 
 RECORD = 40
@@ -161,11 +162,14 @@ def _halves(table: bytes) -> "array[int]":
 def _instances(table: bytes, count: int, items: int, data_end: int) -> Instances:
     words, halves = _words(table), _halves(table)
     found = Instances(halves[0::10], halves[1::10], halves[2::10], halves[3::10], words[2::5], words[3::5], words[4::5])
-    if max(found.state, default=0) > FAIL:
-        raise BadOutput("an instance has an unknown state")
     ends = found.items_end
-    if (ends[-1] if count else 0) != items or not all(map(operator.le, ends, ends[1:])):
+    plain = count == items and ends == progression("Q", 1, count)
+    if not plain and ((ends[-1] if count else 0) != items or not all(map(operator.le, ends, ends[1:]))):
         raise BadOutput("the instances' item counts do not add up")
+    if uniform(found.state, FINISHED):
+        return found
+    if max(found.state) > FAIL:
+        raise BadOutput("an instance has an unknown state")
     if FAIL in found.state:
         _check_messages(found, count * RECORD, data_end)
     return found
@@ -189,8 +193,7 @@ def _entries(table: bytes) -> Entries:
 
 def _check_ranges(entries: Entries, low: int, high: int) -> None:
     _check_range(entries.value_offset, entries.value_length, low, high)
-    count = len(entries)
-    if entries.key_length.count(ABSENT) == count == entries.name_length.count(ABSENT):
+    if uniform(entries.key_length, ABSENT) and uniform(entries.name_length, ABSENT):
         return  # nothing is read at the key offsets
     keys, names = _lengths(entries.key_length), _lengths(entries.name_length)
     _check_range(entries.key_offset, list(map(operator.add, keys, names)), low, high)
@@ -202,6 +205,8 @@ def _lengths(column: "array[int]") -> "array[int] | list[int]":
 
 def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: int, high: int) -> None:
     """All of [offset, offset + length) lie in [low, high); empty ones may stand anywhere. Python's sums do not wrap."""
+    if isinstance(lengths, array) and _evenly_within(offsets, lengths, low, high):
+        return
     if min(offsets) >= low and max(map(operator.add, offsets, lengths)) <= high:
         return
     for offset, length in zip(offsets, lengths, strict=True):
@@ -209,11 +214,21 @@ def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: 
             raise BadOutput("an item lies outside the data")
 
 
+def _evenly_within(offsets: "array[int]", lengths: "array[int]", low: int, high: int) -> bool:
+    """Whether all are of one length and stand at one distance within the bounds: by far the most tables are like that."""
+    count, length, start = len(offsets), lengths[0], offsets[0]
+    step = offsets[1] - start if count > 1 else 1
+    if step <= 0 or start < low or start + (count - 1) * step + length > high:
+        return False
+    return uniform(lengths, length) and offsets == progression("Q", start, count, step)
+
+
 def _check_order(instances: Instances, entries: Entries, first: int, last: int) -> None:
     ends = instances.items_end
     if entries.instance != _owners(ends, first, last):
         raise BadOutput("an entry does not belong to its instance")
-    if not any(instances.notes) and NOTE not in entries.output and instances.state.count(FINISHED) == len(instances):
+    finished = uniform(instances.notes, 0) and uniform(instances.state, FINISHED)
+    if finished and (uniform(entries.output, 0) or NOTE not in entries.output):
         return
     for state, notes, (start, end) in zip(instances.state, instances.notes, pairwise(chain((0,), ends)), strict=True):
         seen = entries.output[start:end].count(NOTE)
@@ -225,8 +240,8 @@ def _check_order(instances: Instances, entries: Entries, first: int, last: int) 
 
 def _owners(ends: "array[int]", first: int, last: int) -> "array[int]":
     """The instance of every entry, if the first ones have so many items."""
-    if ends == array("Q", range(1, last - first + 1)):
-        return array("I", range(first, last))
+    if ends == progression("Q", 1, last - first):
+        return progression("I", first, last - first)
     counts = chain(ends[:1], map(operator.sub, ends[1:], ends))
     return array("I", chain.from_iterable(map(repeat, range(first, last), counts)))
 

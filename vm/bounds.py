@@ -36,11 +36,6 @@ def in_flight(policies: Policies, most: int) -> int:
     return min(policies.concurrency, most) if policies.concurrency else most
 
 
-def deadline_ms(policies: Policies) -> int:
-    """How long one run of a composition or loop may take; 0: as long as it likes."""
-    return policies.within_ms or policies.timeout_ms
-
-
 def deadline_s(policies: Policies) -> float:
-    """The same in seconds, for a time-out."""
-    return deadline_ms(policies) / 1000 or float("inf")
+    """How many seconds one run of a composition or loop may take."""
+    return policies.within_ms / 1000 or float("inf")

@@ -18,7 +18,7 @@ from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import KernelImage, OutputDecl
 from dandc.compiler.keys import decode_key
 from dandc.compiler.types import STR, Type, TypeTable
-from dandc.isolation import ABSENT, FAIL, FINISHED, NOTE, Outcome
+from dandc.isolation import ABSENT, FAIL, FINISHED, NOTE, Outcome, progression, uniform
 from dandc.lang.spans import Span
 from dandc.vm.items import Buffer
 
@@ -82,8 +82,7 @@ def read_shard(kernel: KernelImage, result: Outcome, base: int, types: TypeTable
         return alone
     output = ShardOutput([])
     states = result.instances.state
-    complete = states.count(FINISHED) == len(states)
-    if not complete:
+    if not uniform(states, FINISHED):
         _read_endings(kernel, result, base, output)
     plain = _read_plain(kernel, result, base)
     output.columns = _read_entries(kernel, result, base, output, types) if plain is None else plain
@@ -123,7 +122,7 @@ def _read_alone(kernel: KernelImage, result: Outcome, base: int) -> ShardOutput 
 
 
 def _finished(states: "array[int]", base: int) -> Sequence[int]:
-    if states.count(FINISHED) == len(states):
+    if uniform(states, FINISHED):
         return range(base, base + len(states))
     return [base + i for i, state in enumerate(states) if state == FINISHED]
 
@@ -168,10 +167,10 @@ def _read_plain(kernel: KernelImage, result: Outcome, base: int) -> list[Columns
     """Read entries of the common sort, without keys, names and notes, all of the first output, in a few C calls."""
     entries = result.entries
     count = len(entries)
-    absent = entries.key_length.count(ABSENT) == entries.name_length.count(ABSENT) == count
-    if not absent or not kernel.outputs or entries.output.count(0) != count:
+    absent = uniform(entries.key_length, ABSENT) and uniform(entries.name_length, ABSENT)
+    if not absent or not kernel.outputs or not uniform(entries.output, 0):
         return None
-    if entries.instance == array("I", range(count)):
+    if entries.instance == progression("I", 0, count):
         instances: Sequence[int] = range(base, base + count)
     else:
         instances = array("I", [base + i for i in entries.instance]) if base else entries.instance
@@ -185,11 +184,9 @@ def _plain_values(result: Outcome) -> list[Buffer]:
     count = len(offsets)
     if count == 1 and lengths[0] < _VIEW_FROM:
         return [data[offsets[0] : offsets[0] + lengths[0]]]
-    if count > 1 and lengths[0] < _VIEW_FROM and lengths.count(lengths[0]) == count:
+    if count > 1 and lengths[0] < _VIEW_FROM and uniform(lengths, lengths[0]):
         length, start, step = lengths[0], offsets[0], offsets[1] - offsets[0]
-        if max(1, length) <= step <= 2 * _STEP + length and offsets == array(
-            "Q", range(start, start + count * step, step)
-        ):
+        if max(1, length) <= step <= 2 * _STEP + length and offsets == progression("Q", start, count, step):
             row = Struct(f"{length}s{step - length}x")
             whole = memoryview(data)[start : start + (count - 1) * step]
             last = start + (count - 1) * step
@@ -279,6 +276,8 @@ def _check_counts(declared: OutputDecl, columns: Columns, finished: Sequence[int
 
 
 def _same(some: Sequence[int], others: Sequence[int]) -> bool:
+    if isinstance(some, range) and isinstance(others, range):
+        return some == others
     return len(some) == len(others) and all(map(eq, some, others))
 
 

@@ -71,7 +71,10 @@ class _Call:
         keeper = self.context.keeper
         if keeper is None:
             return await self._send(arguments, "")
-        return await keeper.answer(self._request(number, arguments), partial(self._send, arguments))
+        request = self._request(number, arguments)
+        if keeper.wanted is not None:
+            await keeper.look_for(request, self.outcome.feed.cut(number, number + 1)[0])
+        return await keeper.answer(request, partial(self._send, arguments))
 
     def _request(self, number: int, arguments: tuple[object, ...]) -> Request:
         node, outcome = self.node, self.outcome

@@ -36,7 +36,7 @@ from dandc.compiler.flow import (
 from dandc.compiler.flow_walk import KINDS
 from dandc.compiler.types import STR, Type
 from dandc.lang.spans import NOWHERE
-from dandc.vm.bounds import deadline_ms, in_flight
+from dandc.vm.bounds import in_flight
 from dandc.vm.collect import Columns
 from dandc.vm.communicate import run_communication
 from dandc.vm.compute import run_compute
@@ -257,7 +257,7 @@ class _CompositionCall:
             self.outcome.take_fault(number, error.fault)
             return
         if outputs is None:
-            message = f"it did not end within {deadline_ms(self.node.policies)} ms"
+            message = f"it did not end within {self.node.policies.within_ms} ms"
             self.outcome.fail(number, "run.timeout", message)
             return
         self.outcome.add([_columns(items, number) for items in outputs], few=all(len(items) < 2 for items in outputs))

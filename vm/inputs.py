@@ -12,6 +12,7 @@ from itertools import accumulate, chain
 from struct import Struct
 from typing import cast
 
+from dandc.isolation import progression, uniform
 from dandc.vm.items import Buffer, ItemSet
 
 NO_KEY = 0xFFFFFFFF
@@ -157,7 +158,7 @@ def _key_column(keys: Sequence[bytes], part: "array[int]", texts: list[bytes], a
 
 def _place_values(table: "array[int]", lengths: "array[int]", at: int, unit: int) -> None:
     if _alike(lengths):
-        table[1::4] = array("Q", range(at, at + len(lengths) * (step := _up(lengths[0], unit)), step))
+        table[1::4] = progression("Q", at, len(lengths), _up(lengths[0], unit))
         return
     ends = array("Q", accumulate([n + unit - 1 & -unit for n in lengths], initial=at))
     table[1::4] = ends[:-1]
@@ -165,7 +166,7 @@ def _place_values(table: "array[int]", lengths: "array[int]", at: int, unit: int
 
 def _alike(lengths: "array[int]") -> bool:
     """Whether all are the same, and not 0: the common case of numbers."""
-    return bool(lengths) and lengths[0] > 0 and lengths.count(lengths[0]) == len(lengths)
+    return bool(lengths) and lengths[0] > 0 and uniform(lengths, lengths[0])
 
 
 def _values(params: Sequence[ItemSet], lengths: "array[int]", unit: int) -> list[Buffer]:

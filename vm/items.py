@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import gt
+from typing import cast
 
 from attrs import frozen
 
@@ -62,8 +63,9 @@ def sorted_by_key(items: ItemSet) -> ItemSet:
 
 
 def take(items: ItemSet, order: Sequence[int]) -> ItemSet:
-    """The items at the positions `order`."""
-    return ItemSet([items.keys[i] for i in order], [items.names[i] for i in order], [items.values[i] for i in order])
+    """The items at the positions `order`, which holds each once."""
+    names = list(map(items.names.__getitem__, order)) if any(items.names) else items.names
+    return ItemSet(list(map(items.keys.__getitem__, order)), names, list(map(items.values.__getitem__, order)))
 
 
 def as_bytes(value: Buffer) -> bytes:
@@ -82,6 +84,13 @@ def as_bytes(value: Buffer) -> bytes:
         return os.pread(file, len(value), 0)
     finally:
         os.close(file)
+
+
+def all_bytes(values: Sequence[Buffer]) -> Sequence[bytes]:
+    """All values as bytes of their own; this very column when they are."""
+    if set(map(type, values)) <= {bytes}:
+        return cast("Sequence[bytes]", values)
+    return list(map(as_bytes, values))
 
 
 def total_bytes(items: ItemSet) -> int:

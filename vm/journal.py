@@ -46,8 +46,8 @@ _FULL = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_TOOBIG,
 }
+_TOO_BIG = "a value is larger than 1,000,000,000 bytes"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -439,7 +439,7 @@ def _reported(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _explained(path, error) from None
     except OverflowError:
-        raise _unwritable(path, "a value is larger than 1,000,000,000 bytes") from None
+        raise _unwritable(path, _TOO_BIG) from None
     except (DamagedError, ColumnsError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise problem("R0780", f"cannot read the journal `{path}`: it is damaged", str(error)) from None
 
@@ -448,6 +448,8 @@ def _explained(path: Path, error: sqlite3.Error) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return problem("R0782", f"the journal `{path}` is in use: another run writes it")
+    if code == sqlite3.SQLITE_TOOBIG:
+        return _unwritable(path, _TOO_BIG)
     if code in _FULL:
         return _unwritable(path, str(error))
     if code in _DAMAGED or isinstance(error, sqlite3.DatabaseError):

@@ -24,7 +24,7 @@ from dandc.vm.collect import Columns
 from dandc.vm.context import RunContext
 from dandc.vm.database import Write
 from dandc.vm.digests import digest, instance_digests, kernel_prefix
-from dandc.vm.effects import Effects
+from dandc.vm.effects import Effects, effect_name
 from dandc.vm.failures import Fault, StopError
 from dandc.vm.grouping import Cutter
 from dandc.vm.items import ItemSet
@@ -134,6 +134,16 @@ class FoundInstanceError(StopError):
         super().__init__(kernel)
         self.kernel = kernel
         self.item = item
+        self.items = items
+        self.recorded = recorded
+
+
+class FoundCallError(StopError):
+    """Ends a repeated run: the wanted call of a driver is here. `items` are its arguments, a set a parameter, secrets by handle."""
+
+    def __init__(self, request: Request, items: Sequence[ItemSet], recorded: Ended | None) -> None:
+        super().__init__(request.name)
+        self.request = request
         self.items = items
         self.recorded = recorded
 
@@ -273,6 +283,18 @@ class Keeper:
         if request.node.policies.cache_ms and self.memo is not None and cached is None and ended.fault is None:
             await self.memo.keep([(self._answer_key(request), data)], aging=True)
         return ended
+
+    async def look_for(self, request: Request, items: Sequence[ItemSet]) -> None:
+        """End the run if this is the call that somebody wants to look at; raises `FoundCallError`."""
+        wanted, journal = self.wanted, self.journal
+        if wanted is None or journal is None or wanted.node != request.name or wanted.item not in ("", request.item):
+            return
+        if request.once is None:
+            _, found = await journal.answer(self._call(request))
+        else:
+            effect = await journal.effect(effect_name(request))
+            found = None if effect is None else effect[1]
+        raise FoundCallError(request, items, self.read(request, found))
 
     def _call(self, request: Request) -> bytes:
         """What tells this call from all others of the run: node, scope, item, arguments; and a number where all are equal."""

@@ -13,7 +13,16 @@ from typing import Any
 
 from attrs import field, frozen
 
-from dandc.compiler.flow import CommunicationNode, FlowType, Graph, Program
+from dandc.compiler.flow import (
+    CommunicationNode,
+    CompositionNode,
+    FlowNode,
+    FlowType,
+    Graph,
+    LoopNode,
+    MergeNode,
+    Program,
+)
 from dandc.compiler.flow_walk import reachable
 from dandc.compiler.keys import encode_key
 from dandc.compiler.types import (
@@ -33,7 +42,7 @@ from dandc.vm.bundle import dumps, loads
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, OutputItem
 from dandc.vm.failures import RunError
 from dandc.vm.items import ItemSet
-from dandc.vm.journal import Head, Journal, create_journal, problem
+from dandc.vm.journal import Head, Journal, JournalError, create_journal, problem
 from dandc.vm.keeper import Keeper, Wanted
 from dandc.vm.limits import RunLimits
 from dandc.vm.memo import Memo
@@ -197,7 +206,7 @@ async def replay(
 ) -> Replayed:
     """Repeat a run that ended, without sending anything. Raises `RunError`: as the run did if it failed, or R0786 if it differs.
 
-    With `wanted` the run goes as far as that instance, which comes as `FoundInstanceError`.
+    With `wanted` the run goes as far as that instance, which comes as `FoundInstanceError`, or as `FoundCallError`.
     """
     if journal.status == "running" and wanted is None:
         message = f"the run of the journal `{journal.path}` did not end"
@@ -233,16 +242,44 @@ async def replay(
             raise
         failed = error
     if wanted is not None:
-        raise problem(
-            "R0791",
-            f"the run has no instance of `{wanted.node}`" + f" for the item `{wanted.item}`" * bool(wanted.item),
-        )
+        raise _not_found(program, chosen, wanted)
     _compare_failures(before, failed)
     if result is None:
         assert failed is not None
         raise failed
     _compare_outputs(outputs, program, chosen, result)
     return Replayed(result, keeper.compared)
+
+
+def _not_found(program: Program, graph: Graph, wanted: Wanted) -> JournalError:
+    """Why there is nothing to look at: a node without instances of its own, or none with that item."""
+    node = _node_at(program, graph, wanted.node)
+    if node is None:
+        return problem("R0791", f"the run has no node `{wanted.node}`")
+    if isinstance(node, CompositionNode | LoopNode):
+        turn = "1/" if isinstance(node, LoopNode) else ""
+        inner = [f"`{wanted.node}/{turn}{n.name}`" for n in program.graphs[node.graph].nodes[:5]]
+        message = f"`{wanted.node}` runs a composition: there are instances of what is in it"
+        return problem("R0791", message, f"look at {' or '.join(inner)}")
+    if isinstance(node, MergeNode):
+        return problem("R0791", f"`{wanted.node}` puts sets together: it has no instances")
+    item = f" for the item `{wanted.item}`" * bool(wanted.item)
+    return problem("R0791", f"the run has no instance of `{wanted.node}`{item}")
+
+
+def _node_at(program: Program, graph: Graph, path: str) -> FlowNode | None:
+    """The node that a path of names (and of turns of loops) leads to."""
+    node: FlowNode | None = None
+    for name in path.split("/"):
+        if isinstance(node, LoopNode) and name.isdecimal() and graph.name != node.graph:
+            graph = program.graphs[node.graph]
+            continue
+        if isinstance(node, CompositionNode):
+            graph = program.graphs[node.graph]
+        node = next((n for n in graph.nodes if n.name == name), None)
+        if node is None:
+            return None
+    return node
 
 
 def _compare_failures(before: Mapping[str, Any], failed: RunError | None) -> None:

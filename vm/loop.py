@@ -16,7 +16,6 @@ from attrs import define, field
 from dandc.compiler.encoding import EncodingError, decode, encode, some
 from dandc.compiler.flow import Graph, LoopNode
 from dandc.compiler.types import Option, TypeTable
-from dandc.vm.bounds import deadline_ms
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.deadline import deadline
@@ -38,7 +37,7 @@ async def run_loop(node: LoopNode, outcome: Outcome, inputs: Sequence[ItemSet], 
         outcome.take_fault(0, error.fault)
         return await outcome.result()
     if time.over:
-        outcome.fail(0, "run.timeout", f"it did not end within {deadline_ms(node.policies)} ms")
+        outcome.fail(0, "run.timeout", f"it did not end within {node.policies.within_ms} ms")
     elif not loop.over:
         outcome.fail(0, "loop.limit", f"it would go on after {node.most} turns, and it may take no more")
     else:

@@ -138,6 +138,8 @@ def _policy_mistakes(node: FlowNode) -> Iterator[str]:
         yield "limits the memory, time or output of what is no kernel"
     if policies.within_ms and not isinstance(node, CompositionNode | LoopNode):
         yield "has a deadline for what runs no graph"
+    if policies.timeout_ms and isinstance(node, CompositionNode | LoopNode):
+        yield "has a time-out for what has a deadline"
     if isinstance(node, MergeNode) and policies != Policies():
         yield "has policies where nothing is called"
     yield from _number_mistakes(policies)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 from attrs import field, frozen
 
 from dandc.compiler.encoding import EncodingError, decode
@@ -19,12 +20,12 @@ from dandc.compiler.keys import decode_key
 from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm.admission import Admission
-from dandc.vm.bulk import decode_all, decode_all_keys
+from dandc.vm.bulk import decode_all, decode_all_keys, make_all
 from dandc.vm.context import RunContext
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, NoDriverError, open_driver
 from dandc.vm.failures import Fault, NodeFailedError, RunError, StopError, diagnose
 from dandc.vm.graph import run_graph
-from dandc.vm.items import ItemSet, as_bytes, total_bytes
+from dandc.vm.items import ItemSet, all_bytes, total_bytes
 from dandc.vm.limits import RunLimits
 from dandc.vm.local import open_local
 from dandc.vm.packing import Costs
@@ -121,7 +122,8 @@ async def run_prepared(
             placement = await stack.enter_async_context(open_local(limits))
         context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         sets = list(prepared.inputs)
-        context.keeper = _keeper(graphs) if keeping is None else keeping(prepared)
+        # A journal begins with all inputs, on the disk.
+        context.keeper = _keeper(graphs) if keeping is None else await anyio.to_thread.run_sync(keeping, prepared)
         del prepared  # so that the machine can forget a set after its last reader
         if context.keeper is not None:
             stack.callback(context.keeper.close)
@@ -249,7 +251,7 @@ def _result(program: Program, graph: Graph, sets: Sequence[ItemSet], summary: Su
 
 def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[OutputItem, ...]:
     types, key_type = program.types, flow.key
-    encoded = list(map(as_bytes, items.values))
+    encoded = all_bytes(items.values)
     values = decode_all(flow.item, encoded)
     if values is None:
         values = [decode(flow.item, value, types) for value in encoded]
@@ -257,7 +259,7 @@ def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[Out
     if keys is None:
         keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
     with collector_paused():
-        return tuple(map(OutputItem, items.names, keys, values, encoded))
+        return make_all(OutputItem, items.names, keys, values, encoded)
 
 
 def _bad_output(graph: Graph, name: str, source: object, reason: str) -> RunError:

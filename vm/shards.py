@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 from attrs import evolve, field, frozen
 
 from dandc.compiler.flow import ArgBinding
+from dandc.isolation import progression
 from dandc.vm.items import EMPTY, Buffer, ItemSet
 
 # Group number of an instance that sees nothing of a set.
@@ -75,6 +76,8 @@ class Pick:
         if isinstance(numbers, range):
             base = starts[numbers[0]]
             bounds = starts[numbers[0] : numbers[-1] + 2]
+            if isinstance(bounds, range) and bounds.step == 1:
+                return Cut(items.slice(base, bounds[-1]), range(len(numbers)), array("I", (1,)) * len(numbers))
             counts = [end - start for start, end in pairwise(bounds)]
             return Cut(items.slice(base, bounds[-1]), [start - base for start in bounds[:-1]], counts)
         ranges = _ranges(numbers)
@@ -200,7 +203,7 @@ class Plan:
             if isinstance(cut, ItemSet):
                 rows[2 * number + 1 :: stride] = array("I", (len(cut),)) * (last - first)
             else:
-                rows[2 * number :: stride] = array("I", cut.starts)
+                rows[2 * number :: stride] = _column(cut.starts)
                 rows[2 * number + 1 :: stride] = array("I", cut.counts)
         return [cut if isinstance(cut, ItemSet) else cut.items for cut in cuts], rows
 
@@ -239,6 +242,10 @@ class Plan:
         """How many bytes of its own a range of instances has."""
         picked = [(items, pick) for items, pick in zip(self.params, self.picks, strict=True) if pick is not None]
         return Sizes([(pick, array("q", accumulate(map(len, items.values), initial=0))) for items, pick in picked])
+
+
+def _column(starts: Sequence[int]) -> "array[int]":
+    return progression("I", 0, len(starts)) if starts == range(len(starts)) else array("I", starts)
 
 
 @frozen(slots=True, eq=False, repr=False)

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING
 from dandc.commands.output import Reporter, UseError, say, tell
 from dandc.commands.results import as_json, show, write_folder
 from dandc.compiler.flow import Graph, Program
-from dandc.compiling import Compiled, compiler_version
+from dandc.keeping import open_memo
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import RunResult
 
 if TYPE_CHECKING:
-    from dandc.vm.keeping import Recording
     from dandc.vm.memo import Memo
 
 
@@ -47,24 +45,12 @@ def memo(options: argparse.Namespace, reporter: Reporter) -> Iterator["Memo | No
         return
     if not options.cache:
         raise UseError(Diagnostic("U0911", "the name of the cache folder is empty", None))
-    from dandc.vm.memo import Memo
-
-    found = Memo(Path(options.cache), options.owner or f"uid {os.geteuid()}").open()
+    found = open_memo(options.cache, options.owner)
     try:
         yield found
     finally:
         found.close()
         reporter.show(found.warnings)
-
-
-def recording(path: Path, root: str, compiled: Compiled) -> "Recording":
-    """What a journal at `path` holds beside the run."""
-    from dandc.vm.keeping import Recording
-
-    texts = {file: source.text for file, source in compiled.sources.items() if not file.startswith("std:")}
-    root = str(Path(root))
-    # Of a bundle the texts are those of the files that it was made from, the root first.
-    return Recording(path, root if root in texts else next(iter(texts), root), texts, compiler_version(), compiled.own)
 
 
 def folder_of(options: argparse.Namespace) -> Path | None:

@@ -9,6 +9,7 @@ from dandc.commands.output import Reporter, UseError, say, tell
 from dandc.commands.results import output_folder
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import RunError, loads
+from dandc.waiting import wait_for
 
 if TYPE_CHECKING:
     from dandc.vm.journal import Journal
@@ -19,7 +20,7 @@ HELP = "Repeat a recorded run without sending anything, and hold it against the 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("file", metavar="FILE", help="the journal that `dandc run --record FILE` wrote")
-    parser.add_argument("--node", metavar="NODE", help="look at one instance of this node, step by step")
+    parser.add_argument("--node", metavar="NODE", help="look at one instance of this node: of a kernel step by step")
     parser.add_argument("--item", metavar="ITEM", help="the one for this item: its key, its name, or `#NUMBER`")
     parser.add_argument("--steps", metavar="COUNT", type=int, default=200, help="show at most so many steps (200)")
     kept.results(parser)
@@ -45,13 +46,11 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _replay(options: argparse.Namespace, reporter: Reporter, journal: "Journal", folder: Path | None) -> int:
-    import anyio
-
     from dandc.vm.keeping import replay
 
     program = loads(journal.head.program)
     try:
-        replayed = anyio.run(lambda: replay(journal))
+        replayed = wait_for(lambda: replay(journal))
     except RunError as error:
         if error.fault is None:
             raise
@@ -69,16 +68,18 @@ def _look(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -
     import anyio
 
     from dandc.cache import Cache, default_folder
-    from dandc.looking import look
-    from dandc.vm.keeper import FoundInstanceError, Wanted
+    from dandc.looking import look, look_at_call
+    from dandc.vm.keeper import FoundCallError, FoundInstanceError, Wanted
     from dandc.vm.keeping import replay
 
     wanted = Wanted(options.node, options.item or "")
     try:
         anyio.run(lambda: replay(journal, wanted=wanted))
+        raise AssertionError("a replay that looks for an instance ends with an error")
     except FoundInstanceError as found:
         looked = look(journal, found, options.steps, Cache(default_folder()).open().folder)
-        reporter.show(looked.warnings)
-        say(looked.text)
-        return 0 if looked.agrees else 1
-    raise AssertionError("a replay that looks for an instance ends with an error")
+    except FoundCallError as found:
+        looked = look_at_call(found)
+    reporter.show(looked.warnings)
+    say(looked.text)
+    return 0 if looked.agrees else 1

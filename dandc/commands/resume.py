@@ -13,7 +13,9 @@ from dandc.commands.results import output_folder
 from dandc.commands.run import read_configs, read_inputs, split_option
 from dandc.compiler.flow import Graph, Program
 from dandc.compiling import Compiled, Options, compile_file
-from dandc.vm import InputItem, RunResult, loads
+from dandc.keeping import origin_of, recorded_program, recording_at
+from dandc.vm import InputItem, RunResult
+from dandc.waiting import wait_for
 
 if TYPE_CHECKING:
     from dandc.vm.journal import Journal
@@ -65,26 +67,20 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
 def _program(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -> "tuple[Program, Graph, Recording]":
     """The program to go on with, its composition, and what the journal shall know of it."""
-    from dandc.vm.keeping import Recording
-
-    head = journal.head
     path = Path(options.file)
     if options.program is None:
-        program = loads(head.program)
-        return program, program.graphs[head.graph], Recording(path, head.root, head.sources, head.compiler, head.own)
+        return recorded_program(journal, path)
     compiled: Compiled = compile_file(options.program, Cache(default_folder()).open(), Options())
     reporter.add_sources(compiled.sources)
     reporter.show(compiled.diagnostics)
-    graph = choose_composition(compiled.program, head.graph.removeprefix("main."))
-    return compiled.program, graph, kept.recording(path, options.program, compiled)
+    graph = choose_composition(compiled.program, journal.head.graph.removeprefix("main."))
+    return compiled.program, graph, recording_at(path, origin_of(options.program, compiled))
 
 
 def _resume(
     journal: "Journal", program: Program, graph: Graph, given: Given, recording: "Recording", memo: "Memo | None"
 ) -> RunResult:
-    import anyio
-
     from dandc.vm.keeping import resume
 
     inputs, configs = given
-    return anyio.run(lambda: resume(journal, program, graph.name, inputs, configs, recording=recording, memo=memo))
+    return wait_for(lambda: resume(journal, program, graph.name, inputs, configs, recording=recording, memo=memo))

@@ -18,6 +18,7 @@ from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Compiled, Options, compile_file
 from dandc.files import read_file, write_atomically
+from dandc.keeping import origin_of, recording_at
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.vm import InputItem, RunError, RunLimits, RunResult, Secret, Watch
 from dandc.vm.jsonvalues import items_from_json, parse_json
@@ -104,10 +105,11 @@ def _keeping(options: argparse.Namespace, compiled: Compiled, graph: Graph, memo
         return None
     from dandc.vm.keeping import keep
 
-    recording = None if options.record is None else kept.recording(Path(options.record), options.file, compiled)
+    origin = origin_of(options.file, compiled)
+    recorded = None if options.record is None else recording_at(Path(options.record), origin)
     if memo is not None and not compiled.own:
         memo.warn_of_bundle()
-    return keep(compiled.program, graph.name, memo=memo, recording=recording, own=compiled.own)
+    return keep(compiled.program, graph.name, memo=memo, recording=recorded, own=compiled.own)
 
 
 def _run(

@@ -36,9 +36,7 @@ from dandc.vm import LocalPlacement, RunLimits, open_local
 
 # No checked program can show these alone: the sandbox, the tools, foreign images and bundles, and mistakes of dandc.
 _FAMILIES_ELSEWHERE = ("S", "U", "W", "I", "R074", "R078", "R079")
-_CODES_ELSEWHERE = frozenset(
-    ("R0709", "R0711", "R0712", "R0713", "R0714", "R0715", "R0716", "R0724", "R0737", "R0738", "R0754", "R0755")
-)
+_CODES_ELSEWHERE = frozenset(("R0709", "R0711", "R0712", "R0713", "R0716", "R0724", "R0737", "R0738", "R0754", "R0755"))
 _WORKERS = 2
 _PR_SET_PDEATHSIG = 1
 

@@ -145,3 +145,66 @@ def test_no_secret_is_in_a_journal_or_a_cache(dandc: Any, serve: Any, example: P
     assert first.out == dandc("replay", "run.journal").worked().out
     assert b"" != first.out
     assert json.loads(dandc("why", "run.journal", "--json").worked().out)["status"] == "finished"
+
+
+def test_a_recorded_call_is_shown_without_being_made(dandc: Any, serve: Any, example: Path) -> None:
+    """What was asked, with secrets by name, and what came; of nodes without instances, what they are."""
+    service = serve("--token", "t0p-s3cret-token")
+    options = ("--config", f"service_url={service.url}", "-i", "token=t0p-s3cret-token")
+    dandc("run", example, *options, "--record", "run.journal").worked()
+    service.process.kill()
+    service.process.wait()
+
+    shown = dandc("replay", "run.journal", "--node", "http.fetch").worked().out.decode()
+    assert shown.startswith(
+        'http.fetch\n\nrequest\n  request = http.Request(endpoint: "service", method: "POST", url: "/authorize"'
+    )
+    assert 'bearer: some("(secret)")' in shown
+    assert "\nanswer\n  response = http.Response(status: 200, " in shown
+    assert shown.endswith("\nout of the journal: nothing was sent\n")
+    assert "t0p-s3cret-token" not in shown
+    dandc("replay", "run.journal", "--node", "http.fetch", "--item", "x").failed("R0791")
+    dandc("replay", "run.journal", "--node", "http.fetch/x").failed("R0791")
+
+
+CALLS = """
+import http;
+endpoint service = http("http://127.0.0.1:1");
+function ask(x: i64) => (request: http.Request) = service.get(f"/{x}");
+composition inner(x: i64) => (failed: set[Failure]) {
+    page = http.exchange(ask(x)) once "pay" on failure collect into failed;
+}
+composition main(xs: set[str => i64], ys: set[i64]) => (zs: set[i64], failed: set[str => Failure], turns: set[i64]) {
+    failed = inner(each xs);
+    zs = ys ++ ys;
+    loop (n: i64 = 2) up to 5 {
+        page = http.exchange(ask(n)) retry 1 on failure skip;
+        m = down(n);
+        yield turns <- n;
+        next n = m;
+    }
+}
+function down(n: i64) => (m: optional i64) { if n > 0 { emit m <- n - 1; } }
+"""
+
+
+def test_recorded_calls_inside_of_compositions_and_loops(dandc: Any) -> None:
+    """A failure is shown as it was recorded, an effect with its name; a composition says what is in it."""
+    program = dandc.write("p.dnd", CALLS)
+    inputs = ("main", "-i", 'xs=[{"key": "a", "value": 7}]', "-i", "ys=[1]")
+    dandc("run", program, *inputs, "--record", "run.journal").worked()
+
+    def look(node: str) -> Any:
+        return dandc("replay", "run.journal", "--node", node)
+
+    shown = look("inner/http.exchange").worked().out.decode()
+    assert '\n\nonce "pay"\nrequest\n  request = http.Request(endpoint: "service", method: "GET", url: "/7"' in shown
+    assert "\nended with http.network" in shown
+    turn = look("loop/3/http.exchange").worked().out.decode()
+    assert 'url: "/0"' in turn
+    assert "after 2 attempts" in turn
+    assert "`inner/http.exchange`" in look("inner").failed("R0791").err
+    assert "`loop/1/http.exchange`" in look("loop").failed("R0791").err
+    assert "no instances" in look("++").failed("R0791").err
+    assert "no node" in look("loop/1/none").failed("R0791").err
+    assert "no instance" in look("loop/9/http.exchange").failed("R0791").err

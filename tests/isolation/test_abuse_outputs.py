@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 from abuse import Siege, attack, besieged, in_a_fork, read, siege_of_texts
-from hostile_tables import ABSENT, ENTRY, NOTE, RECORD, Area, area_of, valid
+from hostile_tables import ABSENT, ENTRY, NOTE, RECORD, WORDS, Area, area_of, valid
 from machine_code import FINISH, image, run
 
 from dandc.isolation import Limits, open_pool
@@ -58,6 +58,29 @@ def judged(area: Area) -> bool:
     expected = [ENTRY.unpack_from(area.content, len(area.content) - 40 * (index + 1)) for index in range(area.items)]
     assert expected == list(entries)
     return True
+
+
+@attack("output")
+def test_even_tables_are_not_believed_for_being_even() -> None:
+    """Tables of one item an instance, all alike, are checked as columns: one odd field anywhere is still seen."""
+    count, first, size = 5, 7, 4096
+    low = count * RECORD.size
+    records = b"".join(RECORD.pack(1, 0, 0, 0, 0, 0, i + 1) for i in range(count))
+    entries = [ENTRY.pack(0, low + 16 * i, 8, ABSENT, ABSENT, first + i, 0) for i in range(count)]
+    content = (records + bytes(16 * count)).ljust(size - ENTRY.size * count, b"\0") + b"".join(reversed(entries))
+    even = Area(content, first, first + count, low + 16 * count, count)
+    assert judged(even)
+    assert valid(even)
+    bases = [at for i in range(count) for at in (i * RECORD.size, size - (i + 1) * ENTRY.size)]
+    for base, field in ((base, field) for base in bases for field in range(0, RECORD.size, 4)):
+        for word in (*WORDS, low - 1, low, low + 16 * count - 7):
+            shape = "<Q" if word > ABSENT else "<I"
+            if field > RECORD.size - struct.calcsize(shape):
+                continue
+            odd = bytearray(content)
+            struct.pack_into(shape, odd, base + field, word)
+            area = Area(bytes(odd), even.first, even.last, even.data_end, even.items)
+            assert valid(area) == judged(area), (base, field, word)
 
 
 @pytest.mark.parametrize("seed", range(4))

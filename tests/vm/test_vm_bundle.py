@@ -318,6 +318,7 @@ def hostile_policies() -> list[Program]:
         at(3, policies=Policies(cache_ms=1)),
         at(5, policies=Policies(memory=1)),
         at(5, policies=Policies(within_ms=-1)),
+        at(5, policies=Policies(timeout_ms=1)),
         at(1, policies=Policies(time_ms=1)),
     ]
 

@@ -9,14 +9,17 @@ from typing import Any
 
 import anyio
 import pytest
+from attrs.exceptions import FrozenInstanceError
 
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import Config, ConfigSource, ConstSource, Endpoint, EndpointSource, FlowType
 from dandc.compiler.types import I64, SECRET, STR, Array, Option
 from dandc.lang.spans import NOWHERE
-from dandc.vm import InputItem, RunError, RunLimits, Secret, run
+from dandc.vm import InputItem, OutputItem, RunError, RunLimits, Secret, run
 from dandc.vm.admission import Admission, Share
+from dandc.vm.bulk import make_all
 from dandc.vm.communicate import backoff_s
+from dandc.vm.items import all_bytes
 from dandc.vm.secrets import SecretBox, UnknownSecretError
 
 
@@ -196,3 +199,27 @@ def test_limits_have_bounds() -> None:
     assert limits.sandboxes > 0
     assert 0 < limits.kernel.wall_ms <= 60_000
     assert limits.kernel.memory + limits.kernel.stack + limits.kernel.output <= limits.memory
+
+
+def test_many_made_at_once_are_those_made_one_by_one() -> None:
+    """Equal, hashable, frozen, and printed without their bytes; columns that do not fit together are refused."""
+    rows = [("a", 1, 2.5, b"x"), ("", None, "t", b""), ("b", (), [], b"y" * 9)]
+    made = make_all(OutputItem, *(list(column) for column in zip(*rows, strict=True)))
+    assert tuple(OutputItem(*row) for row in rows) == made
+    assert [repr(OutputItem(*row)) for row in rows] == [repr(item) for item in made]
+    with pytest.raises(FrozenInstanceError):
+        made[0].name = "b"  # type: ignore[misc]
+    assert () == make_all(OutputItem, [], [], [], [])
+    with pytest.raises(ValueError):
+        make_all(OutputItem, ["a", "b"], [None], [1, 2], [b"", b""])
+    with pytest.raises(ValueError):
+        make_all(OutputItem, ["a"], [None], [1])
+
+
+def test_values_that_are_bytes_already_stay_where_they_are() -> None:
+    """Views become bytes of their own, and a column of bytes is not copied."""
+    column = [b"a", b""]
+    assert column is all_bytes(column)
+    assert [b"a", b"bc"] == all_bytes([b"a", memoryview(b"abcd")[1:3]])
+    assert {bytes} == set(map(type, all_bytes([memoryview(b"x")])))
+    assert [] == list(all_bytes([]))
