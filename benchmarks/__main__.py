@@ -18,7 +18,7 @@ def main() -> int:
     options = parser.parse_args()
     rows: Sequence[Row] = importlib.import_module(f"benchmarks.{options.name}").measure()
     sys.stdout.write((as_json if options.json else as_table)(options.name, rows) + "\n")
-    return 0
+    return int(any(row.note.startswith("failed: ") for row in rows))
 
 
 if __name__ == "__main__":
