@@ -7,6 +7,7 @@ from dandc.isolation import open_pool
 
 READY = 123  # slots of a pool; with two more a pool has 125 ready children, and two of them 250
 ROUNDS = 5
+CHILD = Bar(80, alone=True)
 SETTLE_S = 1.2  # the kernel sums its counters once a second, and frees dead processes late
 
 
@@ -33,4 +34,4 @@ async def memory() -> list[Row]:
         await asyncio.sleep(SETTLE_S)
         costs.append(((before + available()) / 2 - during) / (2 * (READY + 2)))
     note = f"{min(costs):.0f} to {max(costs):.0f}"
-    return [Row("memory per ready child", sorted(costs)[ROUNDS // 2], None, "KiB", note, Bar(80, alone=True))]
+    return [Row("memory per ready child", sorted(costs)[ROUNDS // 2], None, "KiB", note, CHILD)]

@@ -25,6 +25,9 @@ ROUNDS, PER_ROUND = 12, 250
 GAP_S = 0.0005
 LIMIT_MS, ENDLESS = 100, 30
 CALLS = 2000
+BACK_TO_BACK, WITH_GAPS, TAIL, SPAWN_TAIL = Bar(0.9), Bar(1.05), Bar(5), Bar(1.5)
+BUBBLEWRAP = Bar(1 / 15)
+MARGIN = Bar(105, alone=True)
 
 
 async def latency() -> list[Row]:
@@ -41,10 +44,10 @@ async def latency() -> list[Row]:
             mine, theirs = await in_turns(ours, peer, ROUNDS, PER_ROUND)
             mine_apart, theirs_apart = await in_turns(ours, peer, ROUNDS, PER_ROUND, GAP_S)
     return [
-        Row("p50 vs posix_spawn", part(mine, 0.5), part(theirs, 0.5), "us", bar=Bar(0.9)),
-        Row("p50 vs posix_spawn, 0.5 ms gaps", part(mine_apart, 0.5), part(theirs_apart, 0.5), "us", bar=Bar(1.05)),
-        Row("p99 vs p50", part(mine, 0.99), part(mine, 0.5), "us", bar=Bar(5)),
-        Row("p99 vs posix_spawn p99", part(mine, 0.99), part(theirs, 0.99), "us", bar=Bar(1.5)),
+        Row("p50 vs posix_spawn", part(mine, 0.5), part(theirs, 0.5), "us", bar=BACK_TO_BACK),
+        Row("p50 vs posix_spawn, 0.5 ms gaps", part(mine_apart, 0.5), part(theirs_apart, 0.5), "us", bar=WITH_GAPS),
+        Row("p99 vs p50", part(mine, 0.99), part(mine, 0.5), "us", bar=TAIL),
+        Row("p99 vs posix_spawn p99", part(mine, 0.99), part(theirs, 0.99), "us", bar=SPAWN_TAIL),
     ]
 
 
@@ -75,10 +78,9 @@ async def margins() -> list[Row]:
                     raise RuntimeError(f"an endless loop ended as {outcome.error} and {also.error}")
                 peers.append(spent(program))
     nine_in_ten = [sorted(times)[int(ENDLESS * 0.9)] for times in (walls, cpus, peers)]
-    bar = Bar(105, alone=True)
     return [
-        Row("p90 of a wall limit of 100 ms", nine_in_ten[0], nine_in_ten[2], "ms", bar=bar),
-        Row("p90 of CPU time under a limit of 100 ms", nine_in_ten[1], LIMIT_MS, "ms", bar=bar),
+        Row("p90 of a wall limit of 100 ms", nine_in_ten[0], nine_in_ten[2], "ms", bar=MARGIN),
+        Row("p90 of CPU time under a limit of 100 ms", nine_in_ten[1], LIMIT_MS, "ms", bar=MARGIN),
     ]
 
 
@@ -101,7 +103,7 @@ async def throughput() -> list[Row]:
 
 async def bubblewrap() -> list[Row]:
     """A process in new namespaces, by the usual tool."""
-    what, bar = "p50 vs bubblewrap", Bar(1 / 15)
+    what, bar = "p50 vs bubblewrap", BUBBLEWRAP
     tool = shutil.which("bwrap")
     if tool is None:
         return [Row(what, None, None, "us", "missing: bwrap is not installed", bar)]

@@ -15,6 +15,7 @@ NEEDED = 6  # times the bytes: the block, its sealed copy, the outputs, what is 
 BUDGET = GIB // 2  # bytes that a volume may move in all, but three times at least
 IMAGES = {"64 KiB": 64 * KIB, "1 MiB": MIB, "16 MiB": 16 * MIB}
 LIMITS = {"1 MiB": MIB, "1 GiB": GIB, "64 GiB": 64 * GIB}
+VOLUME = Bar(0.5, least=True)  # from 1 MiB up
 ROUNDS, PER_ROUND = 6, 100
 
 
@@ -33,7 +34,7 @@ async def volume() -> list[Row]:
 
 
 async def _through(pool: Pool, image: Image, name: str, size: int) -> Row:
-    bar = Bar(0.5, least=True) if size >= MIB else None
+    bar = VOLUME if size >= MIB else None
     what = f"bytes a second vs memcpy, {name}"
     free = available() << 10
     if free < NEEDED * size:
