@@ -45,6 +45,7 @@ async def latency() -> list[Row]:
             mine_apart, theirs_apart = await in_turns(ours, peer, ROUNDS, PER_ROUND, GAP_S)
     return [
         Row("p50 vs posix_spawn", part(mine, 0.5), part(theirs, 0.5), "us", bar=BACK_TO_BACK),
+        Row("p10 vs posix_spawn p10", part(mine, 0.1), part(theirs, 0.1), "us", "calls that nothing disturbed"),
         Row("p50 vs posix_spawn, 0.5 ms gaps", part(mine_apart, 0.5), part(theirs_apart, 0.5), "us", bar=WITH_GAPS),
         Row("p99 vs p50", part(mine, 0.99), part(mine, 0.5), "us", bar=TAIL),
         Row("p99 vs posix_spawn p99", part(mine, 0.99), part(theirs, 0.99), "us", bar=SPAWN_TAIL),

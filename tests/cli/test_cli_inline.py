@@ -30,7 +30,7 @@ INPUT = "xs=[" + ", ".join(f'{{"key": {n}, "value": {n}}}' for n in range(30)) +
 NOTICE = "dandc: kernels run inline, without a sandbox"
 # What hosts that are not Linux do not have is taken away before anything of dandc is loaded.
 ELSEWHERE = """
-import os, select, selectors, socket, sys
+import builtins, io, os, select, selectors, socket, sys
 sys.platform = "freebsd14"
 missing = {
     os: "memfd_create pidfd_open sched_getaffinity MFD_CLOEXEC MFD_ALLOW_SEALING copy_file_range eventfd splice",
@@ -42,6 +42,16 @@ for module, names in missing.items():
         if hasattr(module, name):
             delattr(module, name)
 selectors.DefaultSelector = selectors.PollSelector
+opened = io.open
+
+
+def without_proc(file, *arguments, **named):
+    if isinstance(file, (str, os.PathLike)) and os.fspath(file).startswith("/proc"):
+        raise FileNotFoundError(2, "No such file or directory", file)
+    return opened(file, *arguments, **named)
+
+
+builtins.open = io.open = without_proc
 del sys.argv[1:5]  # the interpreter that would run it
 from dandc.__main__ import entry
 entry()
@@ -86,7 +96,7 @@ def test_it_is_never_chosen_for_anybody(dandc: Any, without_seccomp: tuple[str, 
 
 
 def test_a_host_that_is_not_linux_runs_trusted_code(dandc: Any) -> None:
-    """Without memory files, pidfds and epoll: sandboxes are refused by name, inline works."""
+    """Without memory files, pidfds, epoll and /proc: sandboxes are refused by name, inline works."""
     dandc.write("mixed.dnd", PROGRAM)
     here = dandc("run", "mixed.dnd", "-i", INPUT, "--json").worked()
     script = dandc.write("elsewhere.py", ELSEWHERE)

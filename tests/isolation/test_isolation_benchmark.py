@@ -30,13 +30,17 @@ def test_latency_has_both_sides_of_each_row(sandbox) -> None:
     from benchmarks.rows import as_json, as_table
 
     printed = json.loads(as_json("sandbox", rows))
-    assert ["p50 vs posix_spawn", "p50 vs posix_spawn, 0.5 ms gaps", "p99 vs p50", "p99 vs posix_spawn p99"] == [
-        row["what"] for row in printed["rows"]
-    ]
+    assert [
+        "p50 vs posix_spawn",
+        "p10 vs posix_spawn p10",
+        "p50 vs posix_spawn, 0.5 ms gaps",
+        "p99 vs p50",
+        "p99 vs posix_spawn p99",
+    ] == [row["what"] for row in printed["rows"]]
     for row in printed["rows"]:
         assert {"what", "ours", "peer", "ratio", "unit"} <= row.keys()
         assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
-    assert 5 == len(as_table("sandbox", rows).splitlines())
+    assert 6 == len(as_table("sandbox", rows).splitlines())
 
 
 def test_margins_are_those_of_endless_loops(sandbox) -> None:
