@@ -6,8 +6,10 @@ import mmap
 import os
 import platform
 import signal
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -106,39 +108,57 @@ def test_a_call_that_ends_late_is_told_so(limits: Limits, error: str) -> None:
     assert "ended after its time" in outcome.detail
 
 
-def test_the_event_loop_lives_on_and_cancelling_waits() -> None:
+# Its input is an address of this process: it says there that it runs, and runs until it is told to end.
+HELD = "movq 24(%rdi), %rax\nmovq (%rax), %rax\nmovb $1, (%rax)\n1: cmpb $2, (%rax)\njne 1b\n" + FINISH
+
+
+@pytest.fixture
+def flag() -> Iterator[ctypes.c_uint8]:
+    """Where a call says 1 and is told 2."""
+    flag = ctypes.c_uint8(0)
+    yield flag
+    flag.value = 2
+
+
+def at(flag: ctypes.c_uint8) -> list[bytes]:
+    """The input of a call that is held by `flag`."""
+    return [struct.pack("<Q", ctypes.addressof(flag))]
+
+
+def test_the_event_loop_lives_on_and_cancelling_waits(flag: ctypes.c_uint8) -> None:
     """A call that waits is taken out of the queue; one that runs is waited for, and is cancelled then."""
 
-    async def calls() -> tuple[int, list[bool], str | None, int]:
-        turns = 0
+    async def calls() -> tuple[list[bool], list[bool], str | None, int]:
         async with open_inline() as runner:
-            running = asyncio.create_task(runner.run(slow, [], 0, 1))
-            waiting = asyncio.create_task(runner.run(slow, [], 0, 1))
-            await until(inline._turn.locked)
-            waiting.cancel()
-            running.cancel()
-            while not running.done():
-                turns += 1
-                await asyncio.sleep(0)
+            running = asyncio.create_task(runner.run(held, at(flag), 0, 1))
+            waiting = asyncio.create_task(runner.run(held, at(flag), 0, 1))
+            try:
+                await until(lambda: flag.value)
+                waiting.cancel()
+                running.cancel()
+                await asyncio.wait([waiting])
+                still = [waiting.cancelled(), running.done()]
+            finally:
+                flag.value = 2
+            await asyncio.wait([running])
             after = await runner.run(finish, [], 0, 1)
-            return turns, [running.cancelled(), waiting.cancelled()], after.error, slow.usage.calls
+            return still, [running.cancelled()], after.error, held.usage.calls
 
-    with function_image(SLOW) as slow, function_image(FINISH) as finish:
-        turns, cancelled, error, counted = run(calls())
-    assert turns > 10
-    assert ([True, True], None, 0) == (cancelled, error, counted)
+    with function_image(HELD) as held, function_image(FINISH) as finish:
+        assert ([True, False], [True], None, 0) == run(calls())
 
 
-def test_closing_cancels_what_waits() -> None:
+def test_closing_cancels_what_waits(flag: ctypes.c_uint8) -> None:
     """The call under way ends of itself, the others are never made."""
 
     async def calls() -> list[str | None]:
         async with open_inline() as runner:
-            tasks = [asyncio.create_task(runner.run(slow, [], 0, 1)) for _ in range(3)]
-            await until(inline._turn.locked)
+            tasks = [asyncio.create_task(runner.run(held, at(flag), 0, 1)) for _ in range(3)]
+            await until(lambda: flag.value)
+            asyncio.get_running_loop().call_soon(setattr, flag, "value", 2)  # once closing waits
         return [(await task).error for task in tasks]
 
-    with function_image(SLOW) as slow:
+    with function_image(HELD) as held:
         assert [None, "cancelled", "cancelled"] == run(calls())
 
 
