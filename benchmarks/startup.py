@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.rows import Row
+from benchmarks.rows import Bar, Row
 
 PROGRAM = """
 function square(x: i64) => (y: i64) = x * x;
@@ -37,7 +37,7 @@ def _measure() -> list[Row]:
             _wall_ms(ours, environment)
         pairs = [(_wall_ms(ours, environment), _wall_ms(peer, environment)) for _ in range(ROUNDS)]
     mine, theirs = (median(times) for times in zip(*pairs, strict=True))
-    return [Row("cached `dandc run` vs python3 -c pass", mine, theirs, "ms", "bar: 8")]
+    return [Row("cached `dandc run` vs python3 -c pass", mine, theirs, "ms", bar=Bar(8))]
 
 
 def as_installed(folder: str) -> dict[str, str]:

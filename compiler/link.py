@@ -8,7 +8,7 @@ import struct
 
 from attrs import field, frozen
 
-BASE = 0x400000
+BASE = 0x20000000  # clear of programs that are linked for fixed addresses, as some Python interpreters are: see `isolation/inline.py`
 LIMIT = 0x40000000
 PAGE = 4096
 

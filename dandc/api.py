@@ -23,7 +23,7 @@ from dandc.compiler.identity import program_hash
 from dandc.compiling import CompileError, Options, compile_file
 from dandc.keeping import Origin, open_memo, origin_of, recorded_program, recording_at
 from dandc.lang.diagnostics import Diagnostic
-from dandc.vm import InputItem, Note, Placement, RunError, RunLimits, RunResult
+from dandc.vm import InputItem, Isolation, Note, Placement, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph
 from dandc.vm.jsonvalues import items_from_json, to_python
 from dandc.vm.values import ValueMismatchError
@@ -105,18 +105,27 @@ class Program:
         *,
         config: Mapping[str, Any] | None = None,
         limits: RunLimits | None = None,
+        isolation: Isolation = "process",
         cache: Name | None = None,
         owner: str | None = None,
         record: Name | None = None,
     ) -> Result:
         """Run a composition (the only one, or `main`) and wait for it. Raises `RunError`. Not inside an event loop.
 
+        `isolation="inline"` runs the kernels in this process, without a sandbox: for trusted code (`docs/security.md`).
         `cache` is a folder with results of kernels that need not run again, those of `owner` (by default of the user of the
         operating system). `record` is a journal to be written, a file that is not there yet.
         """
         return wait_for(
             lambda: self.run_async(
-                composition, inputs, config=config, limits=limits, cache=cache, owner=owner, record=record
+                composition,
+                inputs,
+                config=config,
+                limits=limits,
+                isolation=isolation,
+                cache=cache,
+                owner=owner,
+                record=record,
             )
         )
 
@@ -128,6 +137,7 @@ class Program:
         config: Mapping[str, Any] | None = None,
         limits: RunLimits | None = None,
         placement: Placement | None = None,
+        isolation: Isolation = "process",
         cache: Name | None = None,
         owner: str | None = None,
         record: Name | None = None,
@@ -150,7 +160,14 @@ class Program:
                     memo.warn_of_bundle()
                 keeping = keep(self.compiled, graph.name, memo=memo, recording=recording, own=self.origin.own)
             result = await run_graph(
-                self.compiled, graph.name, items, configs=configs, limits=limits, placement=placement, keeping=keeping
+                self.compiled,
+                graph.name,
+                items,
+                configs=configs,
+                limits=limits,
+                placement=placement,
+                isolation=isolation,
+                keeping=keeping,
             )
             return _result(self.compiled, graph, result, memo)
 

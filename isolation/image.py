@@ -9,6 +9,8 @@ import contextlib
 import fcntl
 import os
 import struct
+import sys
+import tempfile
 from collections.abc import Sequence
 from itertools import count, pairwise
 from types import TracebackType
@@ -24,6 +26,9 @@ _EXECUTE, _WRITE, _READ = 1, 2, 4
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
+SEGMENT = struct.Struct("<QQQQ")  # base, length, offset in the memory file, rights
+# cld; call FUNCTION; mov eax, 231; xor edi, edi; syscall; ud2: the entry of an image whose FUNCTION returns.
+_CALLS, _ENDS = bytes.fromhex("fce8"), bytes.fromhex("b8e700000031ff0f050f0b")
 
 
 _numbers = count()
@@ -53,6 +58,15 @@ class Parsed:
 
     entry: int
     segments: tuple[Segment, ...]
+
+    @property
+    def function(self) -> int:
+        """The address of what can be called instead of entering the image, 0 if there is no such thing."""
+        for segment in self.segments:
+            code = bytes(segment.content[max(self.entry - segment.base, 0) :][:17])
+            if segment.protection & 4 and segment.base <= self.entry and code[:2] == _CALLS and code[6:] == _ENDS:
+                return self.entry + 6 + int.from_bytes(code[2:6], "little", signed=True)
+        return 0
 
 
 def parse(elf: bytes) -> Parsed:
@@ -106,18 +120,17 @@ def _segment(elf: bytes, flags: int, offset: int, base: int, in_file: int, in_me
 
 
 class Sealed:
-    """A memfd whose bytes nobody can change any more. Close it, or use it as a context manager."""
+    """A memory file whose bytes nobody can change any more. Close it, or use it as a context manager."""
 
     def __init__(self, name: str, size: int, parts: Sequence[tuple[int, bytes | bytearray | memoryview]]) -> None:
         """Writes each part at its offset into `size` bytes. Raises `OSError` when the host has no memory for it."""
         self.size = size
-        self.fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self.fd = _memory_file(name)
         try:
             os.ftruncate(self.fd, size)
             for offset, content in parts:
                 write_all(self.fd, content, offset)
-            seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, seals)
+            _seal(self.fd)
         except BaseException:
             os.close(self.fd)
             raise
@@ -141,6 +154,25 @@ class Sealed:
             self.close()
 
 
+if sys.platform == "linux":
+
+    def _memory_file(name: str) -> int:
+        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+    def _seal(descriptor: int) -> None:
+        seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+
+else:  # no sandbox, so nobody to share the file with: this process runs its own code inline
+
+    def _memory_file(name: str) -> int:
+        descriptor, path = tempfile.mkstemp(prefix=name)
+        os.unlink(path)
+        return descriptor
+
+    def _seal(_: int) -> None: ...
+
+
 def write_all(descriptor: int, content: bytes | bytearray | memoryview, offset: int) -> None:
     """Writes all of `content` at `offset`, however often the kernel wants to be asked."""
     view = memoryview(content).cast("B")
@@ -157,6 +189,12 @@ class Usage:
     instances: int = 0
     cpu_us: int = 0
 
+    def count(self, instances: int, cpu_us: int) -> None:
+        """One more call."""
+        self.calls += 1
+        self.instances += instances
+        self.cpu_us += cpu_us
+
 
 class Image(Sealed):
     """A checked image, ready to be run any number of times in any number of pools."""
@@ -166,13 +204,14 @@ class Image(Sealed):
         parts, rows, at = [], [], 0
         for segment in parsed.segments:
             parts.append((at, segment.content))
-            rows.append(struct.pack("<QQQQ", segment.base, segment.length, at, segment.protection))
+            rows.append(SEGMENT.pack(segment.base, segment.length, at, segment.protection))
             at += segment.length
         super().__init__("dandc-image", at, parts)
         self.number = next(_numbers)
         self.usage = Usage()
         self.quick = False  # whether the last call was over within microseconds
         self.entry = parsed.entry
+        self.function = parsed.function  # see `Parsed`
         self.segments = b"".join(rows)
         self.segment_count = len(rows)
 

@@ -22,7 +22,7 @@ SMALL_INPUTS = 256  # where inputs that fit into the rest of the control page be
 SMALL = PAGE - SMALL_INPUTS
 MAGIC = 0x3158544344434E44
 
-_CONTROL = struct.Struct("<9Q184x")  # up to SMALL_INPUTS
+CONTROL = struct.Struct("<9Q184x")  # up to SMALL_INPUTS
 _RUN = struct.Struct("<13Q")
 RESULT = struct.Struct("<4Q")
 RESULT_AT = 128
@@ -105,7 +105,7 @@ def _common(image: Image, limits: Limits, low: bool) -> tuple[Areas, bytes]:
 
 
 def _control(place: Areas, first: int, last: int, inputs: int, size: int) -> bytes:
-    return _CONTROL.pack(
+    return CONTROL.pack(
         MAGIC, first, last, inputs, size, place.heap, place.heap_length, WINDOW + PAGE, place.output_length
     )
 

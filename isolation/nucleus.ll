@@ -21,7 +21,7 @@
 ; Child to owner, 32 bytes: 21 FAULT (status: errno, extra: step) before the image has been entered.
 ; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page and output area, the
 ;   start of the child's memfd), 4 window length, 5 heap base, 6 heap length, 7 base of further inputs, 8 their length or 0, 9 wall
-;   limit in us, 10 CPU limit in us, 11 flags (1: the inputs stand in the memfd behind the window, 2: nice 10), 12 number
+;   limit in us, 10 CPU limit in us, 11 flags (1: the inputs stand in the memfd behind the window, 2: ten nicer), 12 number
 ;   of segments; then per segment base, length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
 ;
 ; Stack, window and heap of the default limits are mapped, and their first pages touched, before RUN: a call with other
@@ -411,7 +411,9 @@ define internal void @run_image() noinline noreturn #0 {
   %is_nice = icmp ne i64 %bit, 0
   br i1 %is_nice, label %lower, label %timers
 lower:
-  %lowered = call i64 @sys3(i64 141, i64 0, i64 0, i64 10)                   ; setpriority
+  %priority = call i64 @sys3(i64 140, i64 0, i64 0, i64 0)                   ; getpriority: 20 less its own niceness
+  %lower_by_ten = sub i64 30, %priority
+  %lowered = call i64 @sys3(i64 141, i64 0, i64 0, i64 %lower_by_ten)        ; setpriority, which stops at 19
   br label %timers
 timers:
   %wall = call i64 @field(i64 9)

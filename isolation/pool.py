@@ -16,24 +16,25 @@ import errno
 import os
 import select
 import socket
+import sys
 import threading
 import time
 from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import anyio
 
 from dandc.isolation import layout, protocol
+from dandc.isolation.backend import DEFAULT_LIMITS, Inputs, refusal
 from dandc.isolation.image import PAGE, Block, Image, write_all
 from dandc.isolation.layout import Call, Limits
-from dandc.isolation.nucleus import Nucleus, Unavailable
+from dandc.isolation.nucleus import Nucleus, Unavailable, check_host
 from dandc.isolation.outcome import RECORD as INSTANCE_RECORD
 from dandc.isolation.outcome import BadOutput, Outcome, read_tables, reader
 
-Inputs: TypeAlias = Sequence[bytes | bytearray | memoryview] | Block
 T = TypeVar("T")
 
 AHEAD = 2  # children ready beyond the slots, so that a slot that becomes free finds one
@@ -45,10 +46,10 @@ _NO_START = "the sandbox nucleus cannot be started"
 START_S = 10.0
 CLOSE_S = 5.0
 # Plain numbers: combining flags of an enumeration costs a microsecond.
-_SEND = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-_RECEIVE = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+if sys.platform == "linux":  # elsewhere there is no nucleus to talk to
+    _SEND = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    _RECEIVE = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _RIGHTS_SPACE = socket.CMSG_SPACE(8)
-DEFAULT_LIMITS = Limits()
 
 
 class Exhausted(Exception):
@@ -141,12 +142,9 @@ class Pool:
         outcome; cancelling the awaiting task kills the child and only it. Raises `Unavailable` when the nucleus died
         and no other one can be started.
         """
-        if not 0 <= first <= last < 1 << 32:
-            raise ValueError("instances must be 0 <= first <= last < 2**32")
-        if (last - first) * INSTANCE_RECORD > limits.output:
-            return Outcome("limit.output", "the instance records alone need more than the limit")
-        if image.fd < 0 or (isinstance(inputs, Block) and inputs.fd < 0):
-            raise ValueError("the image or the input block is closed")
+        refused = refusal(image, inputs, first, last, limits)
+        if refused is not None:
+            return refused
         outcome = await self._until_sent(image, inputs, first, last, limits, background)
         if outcome.error == "sandbox.lost" and not self._closed:
             outcome = await self._until_sent(image, inputs, first, last, limits, background)
@@ -506,10 +504,7 @@ class Pool:
     def _learn_status(self, child: _Child, status: int, cpu_us: int) -> None:
         child.usage = cpu_us
         if child.image is not None:
-            usage = child.image.usage
-            usage.calls += 1
-            usage.instances += child.instances
-            usage.cpu_us += cpu_us
+            child.image.usage.count(child.instances, cpu_us)
         child.said = status
         if child.status is not None and not child.status.done():
             child.status.set_result(status)
@@ -687,6 +682,7 @@ async def open_pool(slots: int = 8, *, idle_s: float = IDLE_S) -> AsyncIterator[
 
     Raises `Unavailable` where there is no sandbox, or nothing left to start one with.
     """
+    check_host()
     try:
         pool = Pool(slots, idle_s)
     except OSError as error:

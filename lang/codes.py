@@ -511,7 +511,8 @@ _family(
         "S0810": (
             "no sandbox on this host",
             "Untrusted code runs only in a sandbox, which needs Linux on x86-64 with seccomp filters. `dandc "
-            "doctor` says what is missing; nothing is run outside of a sandbox instead.",
+            "doctor` says what is missing; nothing is run outside of a sandbox instead. A program that you "
+            "trust can be run without one, if you say so: `--isolation inline`.",
         ),
         "S0811": (
             "not an image",

@@ -15,7 +15,7 @@ from dandc.vm.bundle import BundleError, dumps, loads
 from dandc.vm.drivers import CallContext, Driver, DriverFailureError, EndpointAddress
 from dandc.vm.failures import Fault, RunError
 from dandc.vm.limits import RunLimits
-from dandc.vm.local import LocalPlacement, open_local
+from dandc.vm.local import Isolation, LocalPlacement, open_local
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem
 from dandc.vm.run import OutputItem, RunResult, run
@@ -32,6 +32,7 @@ __all__ = [
     "Event",
     "Fault",
     "InputItem",
+    "Isolation",
     "Limits",
     "LocalPlacement",
     "Note",

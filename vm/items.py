@@ -6,6 +6,7 @@ here decodes them. An `ItemSet` is never changed after it is made.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import gt
@@ -74,7 +75,7 @@ def as_bytes(value: Buffer) -> bytes:
     Python's copying lets no other thread run meanwhile, a third of a second for a GiB, but reading from a file does: big
     values go through a file in memory.
     """
-    if isinstance(value, bytes) or not _FREELY_FROM <= len(value) <= _READ_MOST:
+    if isinstance(value, bytes) or not _FREELY_FROM <= len(value) <= _READ_MOST or sys.platform != "linux":
         return bytes(value)
     file = os.memfd_create("dandc-value")
     try:

@@ -1,6 +1,7 @@
 """What a run may use. Every bound has a default, because a run without bounds is a promise that nobody can keep."""
 
 import os
+import sys
 
 from attrs import field, frozen
 
@@ -8,7 +9,7 @@ from dandc.isolation import Limits
 
 
 def _cpus() -> int:
-    return max(1, len(os.sched_getaffinity(0)))
+    return max(1, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
 @frozen(slots=True)

@@ -1,7 +1,8 @@
-"""Runs shards in the sandboxes of this machine."""
+"""Runs shards on this machine: in its sandboxes, or, where the caller says so, in this process without one."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dandc.compiler.flow import KernelImage
 from dandc.isolation import Image, ImageError, Limits, Outcome, Pool, Unavailable, Usage, load_image, open_pool
@@ -11,11 +12,16 @@ from dandc.vm.failures import RunError, diagnostic_code
 from dandc.vm.items import Buffer
 from dandc.vm.limits import RunLimits
 
+if TYPE_CHECKING:
+    from dandc.isolation.inline import Inline
+
+Isolation: TypeAlias = Literal["process", "inline"]  # a fresh sandbox for each shard; none, for trusted code
+
 
 class LocalPlacement:
-    """A sandbox pool, the images that were loaded into memory for it, and the admission that its runs share."""
+    """A sandbox pool (or what stands in for it), the images that were loaded for it, and the admission that its runs share."""
 
-    def __init__(self, pool: Pool, admission: Admission) -> None:
+    def __init__(self, pool: "Pool | Inline", admission: Admission) -> None:
         self.admission = admission
         self._pool = pool
         self._images: dict[bytes, Image] = {}
@@ -39,6 +45,8 @@ class LocalPlacement:
             return Outcome("host.exhausted", error.strerror or str(error))
         try:
             return await self._pool.run(image, inputs, first, last, limits, background=background)
+        except ImageError as error:
+            return Outcome("image.invalid", str(error))  # a good one, but not for running inline
         except Unavailable as error:
             # The nucleus died and a new one cannot be started: nothing about this shard, but the end of the run.
             return Outcome("sandbox.unavailable", error.reason)
@@ -71,18 +79,30 @@ class LocalPlacement:
 
 
 @asynccontextmanager
-async def open_local(limits: RunLimits) -> AsyncIterator[LocalPlacement]:
-    """The sandboxes of this machine, for one or many runs of one event loop; `RunError` where there are none.
+async def open_local(limits: RunLimits, isolation: Isolation = "process") -> AsyncIterator[LocalPlacement]:
+    """Where shards run on this machine, for one or many runs of one event loop; `RunError` where they cannot.
 
-    `limits` bound all runs together, and each of them by its own limits.
+    `limits` bound all runs together, and each of them by its own limits. `isolation="inline"` runs kernels in this process,
+    one at a time and without a sandbox: for trusted code. Nothing falls back to it.
     """
     try:
-        async with open_pool(limits.sandboxes) as pool:
-            placement = LocalPlacement(pool, Admission(limits.sandboxes, limits.memory))
+        async with _runner(limits, isolation) as runner:
+            placement = LocalPlacement(runner, Admission(limits.sandboxes, limits.memory))
             try:
                 yield placement
             finally:
                 placement.close()
     except Unavailable as error:
-        message = f"this host has no sandbox: {error.reason}"
-        raise RunError(Diagnostic(diagnostic_code("sandbox.unavailable"), message, None)) from None
+        without = "this host has no sandbox" if isolation == "process" else "kernels cannot be run inline here"
+        diagnostic = Diagnostic(diagnostic_code("sandbox.unavailable"), f"{without}: {error.reason}", None)
+        raise RunError(diagnostic) from None
+
+
+def _runner(limits: RunLimits, isolation: Isolation) -> "AbstractAsyncContextManager[Pool | Inline]":
+    if isolation == "process":
+        return open_pool(limits.sandboxes)
+    if isolation != "inline":
+        raise ValueError(f'isolation is "process" or "inline", not {isolation!r}')
+    from dandc.isolation.inline import open_inline
+
+    return open_inline(limits.sandboxes)

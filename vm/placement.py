@@ -2,7 +2,7 @@
 
 The machine above knows shards, not processes. What comes back is isolation's `Outcome`, whose tables are checked:
 its readers trust every number in it and nothing that the numbers point to. An implementation must give every shard
-a fresh sandbox.
+a fresh sandbox, unless its caller asked for none.
 """
 
 from collections.abc import Sequence

@@ -27,7 +27,7 @@ from dandc.vm.failures import Fault, NodeFailedError, RunError, StopError, diagn
 from dandc.vm.graph import run_graph
 from dandc.vm.items import ItemSet, all_bytes, total_bytes
 from dandc.vm.limits import RunLimits
-from dandc.vm.local import open_local
+from dandc.vm.local import Isolation, open_local
 from dandc.vm.packing import Costs
 from dandc.vm.placement import Placement
 from dandc.vm.prepare import InputItem, Prepared, prepare
@@ -74,6 +74,7 @@ async def run(
     configs: Mapping[str, object] | None = None,
     limits: RunLimits | None = None,
     placement: Placement | None = None,
+    isolation: Isolation = "process",
     drivers: Mapping[str, Driver] | None = None,
     watch: Watch | None = None,
     keeping: "Callable[[Prepared], Keeper] | None" = None,
@@ -82,7 +83,8 @@ async def run(
 
     Inputs and configs of type `secret` are `Secret` or str. `placement` and `drivers` stand in for the sandbox pool of
     this machine and for the standard drivers; the caller closes them. A placement of `open_local` may serve
-    several runs at once. `watch` looks on, `keeping` makes what keeps the run's results.
+    several runs at once; without one, `isolation` says how kernels are run (`open_local`). `watch` looks on, `keeping`
+    makes what keeps the run's results.
     """
     count = sum(len(items) for items in inputs.values())
     prepared = [await off_loop(_ITEM_BYTES * count, prepare, program, graph, inputs, configs or {})]
@@ -92,6 +94,7 @@ async def run(
         prepared,
         limits=limits,
         placement=placement,
+        isolation=isolation,
         drivers=drivers,
         watch=watch,
         keeping=keeping,
@@ -105,6 +108,7 @@ async def run_prepared(
     *,
     limits: RunLimits | None = None,
     placement: Placement | None = None,
+    isolation: Isolation = "process",
     drivers: Mapping[str, Driver] | None = None,
     watch: Watch | None = None,
     keeping: "Callable[[Prepared], Keeper] | None" = None,
@@ -119,7 +123,7 @@ async def run_prepared(
         opened = await stack.enter_async_context(_drivers(graphs, drivers or {}))
         _check_endpoints(prepared.endpoints, opened)
         if placement is None and any(called_kernel(node) is not None for g in graphs for node in g.nodes):
-            placement = await stack.enter_async_context(open_local(limits))
+            placement = await stack.enter_async_context(open_local(limits, isolation))
         context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         sets = list(prepared.inputs)
         # A journal begins with all inputs, on the disk.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import asdict
 
 from dandc.commands.output import Reporter, say
+from dandc.isolation import Unavailable
 
 if TYPE_CHECKING:
     from dandc.isolation.probe import Layer
@@ -31,7 +32,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         for layer in layers:
             say("".join(f"{line}\n" for line in _lines(layer)))
         verdict = "Nothing is run on this host without them: " + ", ".join(layer.name for layer in missing)
-        say(f"\n{verdict if missing else 'Kernels can be run on this host.'}\n")
+        say(f"\n{verdict if missing else 'Kernels can be run on this host.'}\n{_inline()}\n")
     return 1 if missing else 0
 
 
@@ -42,3 +43,14 @@ def _lines(layer: "Layer") -> list[str]:
     if not layer.holds:
         lines += [f"{'':<8} seen: {layer.seen}", f"{'':<8} to have it: {layer.enable}"]
     return lines
+
+
+def _inline() -> str:
+    """What can be had without any layer; nothing but an option chooses it."""
+    from dandc.isolation.inline import check_inline
+
+    try:
+        check_inline()
+    except Unavailable as error:
+        return f"Without a sandbox, for trusted code: --isolation inline does not work here: {error.reason}"
+    return "Without a sandbox, for trusted code: --isolation inline works here."

@@ -11,6 +11,7 @@ from dandc.api import choose_composition, input_mistake
 from dandc.cache import Cache, default_folder
 from dandc.commands import kept
 from dandc.commands.import_ import bind_argument, bindings
+from dandc.commands.isolate import isolation_argument, tell_of_isolation
 from dandc.commands.output import Reporter, UseError
 from dandc.commands.progress import chosen, shown
 from dandc.commands.results import output_folder
@@ -54,6 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--trace", metavar="FILE", help="write what took how long, in Chrome's trace format")
     bind_argument(parser)
+    isolation_argument(parser)
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
     kept.arguments(parser)
     parser.add_argument("--record", metavar="FILE", help="write a journal: for `dandc replay`, `resume` and `why`")
@@ -83,10 +85,11 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     inputs = read_inputs(program, graph, [split_option(option, "input") for option in options.input], options.inputs)
     configs = read_configs(program, [split_option(option, "config") for option in options.config])
     watch = Watch(trace=options.trace is not None)
+    tell_of_isolation(options.isolation)
     with kept.memo(options, reporter) as memo:
         keeping = _keeping(options, compiled, graph, memo)
         try:
-            result = _run(program, graph, inputs, configs, watch, chosen(options.progress), keeping)
+            result = _run(program, graph, inputs, configs, watch, options, keeping)
         except RunError:
             # Looking at the trace is how one finds out why; but why it failed is more than that it cannot be written.
             if options.trace is not None:
@@ -118,15 +121,22 @@ def _run(
     inputs: Mapping[str, Sequence[InputItem]],
     configs: Mapping[str, object],
     watch: Watch,
-    progress: str,
+    options: argparse.Namespace,
     keeping: "Keeping | None",
 ) -> RunResult:
     from dandc.vm import run
 
     async def main() -> RunResult:
-        async with shown(watch, progress):
+        async with shown(watch, chosen(options.progress)):
             return await run(
-                program, graph.name, inputs, configs=configs, limits=RunLimits(), watch=watch, keeping=keeping
+                program,
+                graph.name,
+                inputs,
+                configs=configs,
+                limits=RunLimits(),
+                isolation=options.isolation,
+                watch=watch,
+                keeping=keeping,
             )
 
     return wait_for(main)

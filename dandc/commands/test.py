@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dandc.cache import Cache, default_folder
+from dandc.commands.isolate import isolation_argument, tell_of_isolation
 from dandc.commands.output import Reporter, finish, say
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
@@ -23,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML")
     parser.add_argument("--json", action="store_true", help="print the verdicts as one JSON object")
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
+    isolation_argument(parser)
 
 
 class _Printer:
@@ -58,7 +60,9 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
     from dandc.testing.session import run_files
 
     cache = Cache(None if options.no_cache else default_folder()).open()
-    files = run_files(options.paths, options.filter, cache, _Printer(reporter, quiet=options.json))
+    tell_of_isolation(options.isolation)
+    printer = _Printer(reporter, quiet=options.json)
+    files = run_files(options.paths, options.filter, cache, printer, options.isolation)
     reporter.show(cache.warnings)
     if options.junit is not None:
         try:

@@ -18,7 +18,7 @@ from dandc.testing.cases import Suite, find_files, load_suite
 from dandc.testing.clock import Clock, StuckError, VirtualLoop
 from dandc.testing.report import FileVerdicts
 from dandc.testing.runner import Verdict, run_case
-from dandc.vm import Placement, RunLimits, open_local
+from dandc.vm import Isolation, Placement, RunLimits, open_local
 from dandc.vm.items import Buffer
 
 
@@ -56,13 +56,15 @@ class _RealTime:
             return await self._inner.run_shard(kernel, inputs, first, last, limits, background=background)
 
 
-def run_files(paths: Sequence[str], wanted: str, cache: Cache, listener: Listener) -> list[FileVerdicts]:
-    """The verdicts of all tests in `paths` whose titles hold `wanted`. Raises `RunError` where there is no sandbox."""
+def run_files(
+    paths: Sequence[str], wanted: str, cache: Cache, listener: Listener, isolation: Isolation = "process"
+) -> list[FileVerdicts]:
+    """The verdicts of all tests in `paths` whose titles hold `wanted`. Raises `RunError` where kernels cannot be run."""
     clock = Clock()
 
     async def main() -> list[FileVerdicts]:
         clock.threads = anyio.to_thread.current_default_thread_limiter()
-        return await _run_all(paths, wanted, cache, listener, clock)
+        return await _run_all(paths, wanted, cache, listener, clock, isolation)
 
     try:
         return anyio.run(main, backend_options={"loop_factory": lambda: VirtualLoop(clock)})
@@ -71,7 +73,7 @@ def run_files(paths: Sequence[str], wanted: str, cache: Cache, listener: Listene
 
 
 async def _run_all(
-    paths: Sequence[str], wanted: str, cache: Cache, listener: Listener, clock: Clock
+    paths: Sequence[str], wanted: str, cache: Cache, listener: Listener, clock: Clock, isolation: Isolation
 ) -> list[FileVerdicts]:
     files: list[FileVerdicts] = []
     limits = RunLimits()
@@ -84,7 +86,7 @@ async def _run_all(
                 files.append(_mistaken(path, error, listener))
                 continue
             if suite.cases and placement is None:
-                placement = await stack.enter_async_context(_sandboxes(clock, limits))
+                placement = await stack.enter_async_context(_sandboxes(clock, limits, isolation))
             if placement is not None:
                 files.append(await _run_suite(suite, placement, limits, listener))
     return files
@@ -97,11 +99,11 @@ def _mistaken(path: Path, error: DiagnosticError, listener: Listener) -> FileVer
 
 
 @asynccontextmanager
-async def _sandboxes(clock: Clock, limits: RunLimits) -> AsyncIterator[Placement]:
+async def _sandboxes(clock: Clock, limits: RunLimits, isolation: Isolation) -> AsyncIterator[Placement]:
     """The sandboxes of this machine; starting and ending them takes real time."""
     async with AsyncExitStack() as stack:
         with clock.real():
-            inner = await stack.enter_async_context(open_local(limits))
+            inner = await stack.enter_async_context(open_local(limits, isolation))
         try:
             yield _RealTime(inner, clock)
         finally:

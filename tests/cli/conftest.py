@@ -22,6 +22,32 @@ EXAMPLE = ROOT / "examples" / "render_logs"
 DANDC = (sys.executable, "-P", "-m", "dandc")
 
 
+# Runs its arguments under a filter of system calls that refuses filters: a host without seccomp.
+WITHOUT_SECCOMP = """
+import ctypes, os, struct, sys
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 38, 22
+LOAD, EQUAL, RETURN, ALLOW, ERROR = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050016
+rows = [
+    (LOAD, 0, 0, 0),
+    (EQUAL, 4, 0, 317),  # seccomp()
+    (EQUAL, 0, 4, 157),  # prctl(PR_SET_SECCOMP)
+    (LOAD, 0, 0, 16),
+    (EQUAL, 1, 0, PR_SET_SECCOMP),
+    (RETURN, 0, 0, ALLOW),
+    (RETURN, 0, 0, ERROR),
+    (RETURN, 0, 0, ALLOW),
+]
+code = b"".join(struct.pack("<HBBI", *row) for row in rows)
+buffer = ctypes.create_string_buffer(code)
+program = struct.pack("<HxxxxxxQ", len(rows), ctypes.addressof(buffer))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(program)) == 0, os.strerror(ctypes.get_errno())
+assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(program)) == -1
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a run of the command line left."""
@@ -134,6 +160,12 @@ def dandc(tmp_path: Path, warm_cache: Path) -> CommandLine:
 def cold(tmp_path: Path) -> CommandLine:
     """The command line in an empty folder, with an empty cache."""
     return CommandLine(tmp_path, tmp_path / "cache")
+
+
+@pytest.fixture
+def without_seccomp() -> tuple[str, ...]:
+    """A wrapper that makes a host without seccomp."""
+    return (sys.executable, "-c", WITHOUT_SECCOMP)
 
 
 @dataclass(frozen=True)

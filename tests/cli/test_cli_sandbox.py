@@ -21,38 +21,13 @@ QUICK = """
 function f(text: str) => (out: str) { emit out <- f"{text}!"; }
 composition main(text: str) => (out: str) { out = f(text); }
 """
-# Runs its arguments under a filter of system calls that refuses filters: a host without seccomp.
-WITHOUT_SECCOMP = """
-import ctypes, os, struct, sys
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 38, 22
-LOAD, EQUAL, RETURN, ALLOW, ERROR = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050016
-rows = [
-    (LOAD, 0, 0, 0),
-    (EQUAL, 4, 0, 317),  # seccomp()
-    (EQUAL, 0, 4, 157),  # prctl(PR_SET_SECCOMP)
-    (LOAD, 0, 0, 16),
-    (EQUAL, 1, 0, PR_SET_SECCOMP),
-    (RETURN, 0, 0, ALLOW),
-    (RETURN, 0, 0, ERROR),
-    (RETURN, 0, 0, ALLOW),
-]
-code = b"".join(struct.pack("<HBBI", *row) for row in rows)
-buffer = ctypes.create_string_buffer(code)
-program = struct.pack("<HxxxxxxQ", len(rows), ctypes.addressof(buffer))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(program)) == 0, os.strerror(ctypes.get_errno())
-assert libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(program)) == -1
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
-def test_without_seccomp_nothing_runs(dandc: Any) -> None:
+def test_without_seccomp_nothing_runs(dandc: Any, without_seccomp: tuple[str, ...]) -> None:
     dandc.write("quick.dnd", QUICK)
-    wrapper = (sys.executable, "-c", WITHOUT_SECCOMP)
-    finished = dandc("run", "quick.dnd", "-i", "text=hi", wrapper=wrapper).failed("S0810")
+    finished = dandc("run", "quick.dnd", "-i", "text=hi", wrapper=without_seccomp).failed("S0810")
     assert "dandc doctor" in finished.err or "filter" in finished.err
-    told = dandc("doctor", wrapper=wrapper)
+    told = dandc("doctor", wrapper=without_seccomp)
     assert (told.status, b"MISSING" in told.out) == (1, True)
 
 

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 RECORD, ENTRY = struct.Struct("<IIIIQQQ"), struct.Struct("<QQQIIII")
 ABSENT, NOTE = 0xFFFFFFFF, 0xFFFFFFFE
+AREAS_FOR_READING = 5  # memory of the owner to read outputs, in areas
 WORDS = (0, 1, 39, 40, 41, 4095, 4096, 4097, 1 << 31, ABSENT, NOTE, 1 << 32, 1 << 63, (1 << 64) - 40, (1 << 64) - 1)
 
 

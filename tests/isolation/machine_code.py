@@ -66,20 +66,28 @@ def image(text: str, data: bytes = b"", bss: int = 0) -> Image:
     return load_image(elf(assemble(text), data, bss))
 
 
-# What an image does last: one finished instance, `data_end` bytes of data, no items. Keeps rdi.
-FINISH = """
-    movq 56(%rdi), %rbx
-    movl $1, (%rbx)
-    movl $-1, 8(%rbx)
-    movq $40, 136(%rdi)
-    movq $1, 128(%rdi)
+# How an image ends.
+END = """
     movl $231, %eax
     xorl %edi, %edi
     syscall
 """
 
+# What an image does last: one finished instance, `data_end` bytes of data, no items. Keeps rdi.
+FINISH = (
+    """
+    movq 56(%rdi), %rbx
+    movl $1, (%rbx)
+    movl $-1, 8(%rbx)
+    movq $40, 136(%rdi)
+    movq $1, 128(%rdi)
+"""
+    + END
+)
+
 # Copies the input block into one item of output 0, without key or name.
-ECHO = """
+ECHO = (
+    """
     movq 56(%rdi), %rbx
     movl $1, (%rbx)
     movl $-1, 8(%rbx)
@@ -103,12 +111,20 @@ ECHO = """
     leaq 48(%rbx), %rdi
     rep movsb
     movq $1, 128(%r9)
-    movl $231, %eax
-    xorl %edi, %edi
-    syscall
 """
+    + END
+)
 
 SPIN = "1: jmp 1b"
+
+
+def function_image(text: str) -> Image:
+    """An image as the compiler makes them: its entry calls a function, and the text returns where it would end."""
+    entry = (
+        "cld\ncall 77f\nmovl $231, %eax\nxorl %edi, %edi\nsyscall\nud2\n77: pushq %rbx\ncall 78f\npopq %rbx\nret\n78:\n"
+    )
+    assert END in text or "syscall" not in text
+    return image(entry + text.replace(END, "ret\n"))
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 from abuse import Siege, attack, besieged, in_a_fork, read, siege_of_texts
-from hostile_tables import ABSENT, ENTRY, NOTE, RECORD, WORDS, Area, area_of, valid
+from hostile_tables import ABSENT, AREAS_FOR_READING, ENTRY, NOTE, RECORD, WORDS, Area, area_of, valid
 from machine_code import FINISH, image, run
 
 from dandc.isolation import Limits, open_pool
@@ -155,7 +155,7 @@ def test_reading_costs_no_more_than_a_few_areas(entry: tuple[int, int, int, int,
         tracemalloc.stop()
 
     assert accepted == valid(area)
-    assert peak < 5 * len(area.content)
+    assert peak < AREAS_FOR_READING * len(area.content)
 
 
 def judged_quietly(area: Area) -> bool:

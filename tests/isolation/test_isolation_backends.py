@@ -5,16 +5,25 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from back_end_rules import BackEndRules
+from back_end_rules import BackEndRules, RunnerRules
+from machine_code import function_image
 
 from dandc.isolation import Limits, Outcome, Pool, open_pool
 from dandc.isolation.backend import Runner
+from dandc.isolation.inline import open_inline
 
 
 class TestProcess(BackEndRules):
     """A process for each call."""
 
     open = staticmethod(open_pool)
+
+
+class TestInline(RunnerRules):
+    """No isolation: what holds of trusted images."""
+
+    open = staticmethod(open_inline)
+    image = staticmethod(function_image)
 
 
 class Careless:

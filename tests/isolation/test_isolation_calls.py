@@ -3,6 +3,8 @@
 import asyncio
 import os
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from abuse import attack
@@ -193,8 +195,9 @@ def test_many_calls_at_once_do_not_mix() -> None:
         run(calls())
 
 
-def test_a_background_call_yields_to_others() -> None:
-    """`background` is nice 10 for that child alone."""
+@pytest.mark.parametrize("nicer", [0, 3, 12])
+def test_a_background_call_yields_to_others(nicer: int) -> None:
+    """`background` is ten nicer than its owner for that child alone, at most 19."""
 
     async def niceness() -> list[int]:
         found = []
@@ -208,5 +211,12 @@ def test_a_background_call_yields_to_others() -> None:
                 await until(lambda: not running_children(pool))
         return found
 
-    with image(SPIN) as spin:
-        assert [10, os.getpriority(os.PRIO_PROCESS, 0)] == run(niceness())
+    def nicer_owner() -> tuple[int, list[int]]:
+        """A thread has a niceness of its own, which the nucleus that it starts inherits, and takes with it."""
+        own = min(os.getpriority(os.PRIO_PROCESS, 0) + nicer, 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), own)
+        return own, run(niceness())
+
+    with image(SPIN) as spin, ThreadPoolExecutor(1) as thread:
+        own, found = thread.submit(nicer_owner).result()
+        assert [min(own + 10, 19), own] == found
