@@ -206,10 +206,10 @@ def _report_unreachable(
     typed: Sequence[TArm],
     covered: Sequence[int],
 ) -> None:
-    """One diagnostic for all arms after one that takes everything, else one for each arm."""
+    """One diagnostic for all arms after one that takes everything, one for each other arm."""
     takes_all = next((i for i, a in enumerate(typed) if a.guard is None and isinstance(a.pattern, PBind | PWild)), None)
     for i in covered:
-        if takes_all is None or i < takes_all:
+        if takes_all is None or i <= takes_all:
             span = arms[i].pattern.span
             body.report(report.simple("T0325", "this arm can never be reached", span, "covered by the arms before"))
     if takes_all is None or takes_all + 1 >= len(arms):
