@@ -433,6 +433,11 @@ TOOLS: dict[str, tuple[str, str]] = {
         "wrong use",
         "The options of the command do not go together. `dandc COMMAND --help` says what it takes.",
     ),
+    "U0912": (
+        "not written by dandc",
+        "`--out DIR` replaces what an earlier run has written there, and nothing else. In the place of an output stands a file that no run"
+        " has written, or a folder with such a file in it. Nothing was touched: move it away, or choose another folder.",
+    ),
     "U0915": (
         "no test",
         "No test was found in the files, or none whose title holds the text after `--filter`. A run without tests proves nothing, so"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dandc.commands.out_folder import write_folder
 from dandc.commands.output import Reporter, UseError, say, tell
-from dandc.commands.results import as_json, show, write_folder
+from dandc.commands.results import as_json, show
 from dandc.compiler.flow import Graph, Program
 from dandc.keeping import open_memo
 from dandc.lang.diagnostics import Diagnostic

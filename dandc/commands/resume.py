@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from dandc.api import choose_composition
 from dandc.cache import Cache, default_folder
 from dandc.commands import kept
+from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter
-from dandc.commands.results import output_folder
 from dandc.commands.run import read_configs, read_inputs, split_option
 from dandc.compiler.flow import Graph, Program
 from dandc.compiling import Compiled, Options, compile_file
@@ -57,6 +57,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         journal = open_journal(Path(options.file))
         try:
             program, graph, recording = _program(options, reporter, journal)
+            refuse_foreign(folder, graph)
             given = (read_inputs(program, graph, inputs, None), read_configs(program, configs))
             result = _resume(journal, program, graph, given, recording, memo)
         finally:

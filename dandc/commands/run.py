@@ -12,9 +12,9 @@ from dandc.cache import Cache, default_folder
 from dandc.commands import kept
 from dandc.commands.import_ import bind_argument, bindings
 from dandc.commands.isolate import isolation_argument, tell_of_isolation
+from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter, UseError
 from dandc.commands.progress import chosen, shown
-from dandc.commands.results import output_folder
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Compiled, Options, compile_file
@@ -82,6 +82,7 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     reporter.show((*compiled.diagnostics, *cache.warnings))
     program = compiled.program
     graph = choose_composition(program, options.composition)
+    refuse_foreign(folder, graph)
     inputs = read_inputs(program, graph, [split_option(option, "input") for option in options.input], options.inputs)
     configs = read_configs(program, [split_option(option, "config") for option in options.config])
     watch = Watch(trace=options.trace is not None)
