@@ -132,6 +132,8 @@ def _value(world: World, typed: TFn, what: str, users: list[str]) -> Evaluated |
         return simple("T0351", f"the value of {what} is too large", expr.span, label, notes=_needed_by(users))
     if value is not None:
         return Evaluated(value)
+    if world.lacks_modules:
+        return None  # what would be computed may stand for something of a module that is not there
     if not world.may_compute:
         world.wanted_to_compute = True
         return None
