@@ -72,7 +72,10 @@ def give(options: argparse.Namespace, program: Program, graph: Graph, result: Ru
     if options.why:
         from dandc.vm.why import stories
 
-        nodes = {name: {**counts, "because": result.because.get(name)} for name, counts in result.nodes.items()}
+        nodes = {
+            name: {**counts, "because": result.because.get(name), "alone": result.alone.get(name, ())}
+            for name, counts in result.nodes.items()
+        }
         tell_stories(stories(nodes, program, graph))
 
 

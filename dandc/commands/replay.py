@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dandc.commands import kept
+from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter, UseError, say, tell
-from dandc.commands.results import output_folder
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import RunError, loads
 from dandc.waiting import wait_for
@@ -49,6 +49,7 @@ def _replay(options: argparse.Namespace, reporter: Reporter, journal: "Journal",
     from dandc.vm.keeping import replay
 
     program = loads(journal.head.program)
+    refuse_foreign(folder, program.graphs[journal.head.graph])
     try:
         replayed = wait_for(lambda: replay(journal))
     except RunError as error:

@@ -41,8 +41,8 @@ def show(program: Program, graph: Graph, result: RunResult, *, quiet: bool, coun
         tell(f"note: {where}: {_visible(note.text)}\n")
     width = max((len(name) for name in result.nodes), default=0)
     for name, numbers in result.nodes.items() if counts else ():
-        told = ", ".join(f"{n} {what}" for what, n in numbers.items() if n) or "nothing to do"
-        tell(f"{name:<{width}}  {told}\n")
+        told = ", ".join(f"{n} {what}" for what, n in numbers.items() if n and what != "unmatched") or "nothing to do"
+        tell(f"{name:<{width}}  {'; '.join((told, *result.alone.get(name, ())))}\n")
 
 
 def _show_output(program: Program, output: GraphOutput, items: tuple[OutputItem, ...], *, alone: bool) -> None:

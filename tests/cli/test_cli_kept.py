@@ -129,6 +129,28 @@ def test_a_skipped_node_is_explained(dandc: Any) -> None:
     assert told.err in dandc("why", "run.journal").worked().out.decode()
 
 
+def test_keys_without_a_partner_are_named(dandc: Any) -> None:
+    """The first three of them, in words and in the same words everywhere; nothing in them steers the terminal."""
+    program = dandc.write(
+        "p.dnd",
+        "function f(a: set[i64], b: set[i64]) => (n: i64) = a.len() + b.len();\n"
+        "composition main(xs: set[str => i64], ys: set[str => i64]) => (n: set[str => i64]) { n = f(keyed xs, keyed ys) by a left b; }\n"
+        'test "t" { let r = run main(xs: [("p", 1), ("q", 2)], ys: [("p", 1)]); expect r.n == []; }\n',
+    )
+    inputs = {
+        name: [{"key": key, "value": 1} for key in keys]
+        for name, keys in (("xs", ["p", "b\x1b[2J", "x" * 99, "d", "e"]), ("ys", ["p", "z"]))
+    }
+    dandc.write("in.json", json.dumps(inputs))
+    told = dandc("run", program, "--inputs", "in.json", "--record", "run.journal").worked()
+    lonely = '4 keys of `a` have no partner in `b`: "b\\u001b[2J", "d", "e" and 1 more; 1 key of `b` has no partner in `a`: "z"'
+
+    assert [f"f  5 ran; {lonely}"] == told.err.splitlines()
+    assert f"f  ran 5 times; {lonely}" in dandc("why", "run.journal").worked().out.decode()
+    failed = dandc("test", program)
+    assert '= note: in `f`, 1 key of `a` has no partner in `b`: "q"' in failed.err
+
+
 def test_no_secret_is_in_a_journal_or_a_cache(dandc: Any, serve: Any, example: Path) -> None:
     """The service answers with what it got: bytes of the token are on the wire and in no file; it must be given again."""
     service = serve("--token", "t0p-s3cret-token")

@@ -162,6 +162,15 @@ def test_a_run_that_fails_leaves_the_folder_as_it_was(make: Any) -> None:
     assert not (make.folder / "new").exists()
 
 
+def test_repeating_and_finishing_a_run_delete_nothing_either(make: Any) -> None:
+    make("run", "make.dnd", *GIVEN, "--record", "run.journal").worked()
+    (make.folder / "made" / "parts").mkdir(parents=True)
+    (make.folder / "made" / "parts" / "mine").write_text("mine")
+    for command in ("resume", "replay"):
+        make(command, "run.journal", "--out", "made").failed("U0912")
+    assert content(make.folder / "made") == {"parts/mine": b"mine"}
+
+
 def test_an_empty_folder_may_become_that_of_a_set_but_not_a_file(make: Any) -> None:
     (make.folder / "made" / "parts").mkdir(parents=True)
     make("run", "make.dnd", *GIVEN, "--out", "made").worked()
