@@ -58,6 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     isolation_argument(parser)
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
     kept.arguments(parser)
+    kept.budget(parser)
     parser.add_argument("--record", metavar="FILE", help="write a journal: for `dandc replay`, `resume` and `why`")
     parser.add_argument("-O", type=int, choices=(0, 2), default=2, dest="opt", help="optimisation of native code")
 
@@ -70,12 +71,13 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         split_option(option, "config")
     if options.trace == "":
         raise UseError(Diagnostic("U0906", "the name of the trace file is empty", None))
+    limits = kept.run_limits(options)
     folder = kept.folder_of(options)
     with output_folder(folder):
-        return _compile_and_run(options, reporter, folder)
+        return _compile_and_run(options, reporter, folder, limits)
 
 
-def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None) -> int:
+def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None, limits: RunLimits) -> int:
     cache = Cache(None if options.no_cache else default_folder()).open()
     compiled = compile_file(options.file, cache, Options(opt=options.opt, bind=bindings(options.bind)))
     reporter.add_sources(compiled.sources)
@@ -90,7 +92,7 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     with kept.memo(options, reporter) as memo:
         keeping = _keeping(options, compiled, graph, memo)
         try:
-            result = _run(program, graph, inputs, configs, watch, options, keeping)
+            result = _run(program, graph, inputs, configs, watch, options, keeping, limits)
         except RunError:
             # Looking at the trace is how one finds out why; but why it failed is more than that it cannot be written.
             if options.trace is not None:
@@ -124,6 +126,7 @@ def _run(
     watch: Watch,
     options: argparse.Namespace,
     keeping: "Keeping | None",
+    limits: RunLimits,
 ) -> RunResult:
     from dandc.vm import run
 
@@ -134,7 +137,7 @@ def _run(
                 graph.name,
                 inputs,
                 configs=configs,
-                limits=RunLimits(),
+                limits=limits,
                 isolation=options.isolation,
                 watch=watch,
                 keeping=keeping,
