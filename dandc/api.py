@@ -20,6 +20,7 @@ from dandc.cache import Cache, default_folder
 from dandc.compiler.flow import FlowType, Graph, LoopNode
 from dandc.compiler.flow import Program as Compiled
 from dandc.compiler.identity import program_hash
+from dandc.compiler.types import TypeTable
 from dandc.compiling import CompileError, Options, compile_file
 from dandc.keeping import Origin, open_memo, origin_of, recorded_program, recording_at
 from dandc.lang.diagnostics import Diagnostic
@@ -313,7 +314,7 @@ def python_inputs(program: Compiled, graph: Graph, inputs: Mapping[str, Any]) ->
         try:
             items[name] = items_from_json(ports[name], value, program.types)
         except ValueMismatchError as error:
-            mistakes.append(input_mistake("R0732", f"the input `{name}`", ports[name], error))
+            mistakes.append(input_mistake("R0732", f"the input `{name}`", ports[name], error, program.types))
     if mistakes:
         raise RunError(*mistakes)
     return items
@@ -331,15 +332,20 @@ def python_configs(program: Compiled, values: Mapping[str, Any]) -> dict[str, ob
         try:
             configs[name] = items_from_json(flow, value, program.types)[0].value
         except ValueMismatchError as error:
-            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error)) from None
+            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error, program.types)) from None
     return configs
 
 
-def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchError) -> Diagnostic:
-    """The diagnostic for a value of the wrong shape."""
+def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchError, types: TypeTable) -> Diagnostic:
+    """The diagnostic for a value of the wrong shape, with an example of the right one."""
+    from dandc.vm.jsonforms import json_form
+
     key = "" if flow.key is None else f"{flow.key} => "
+    form = json_form(flow, types)
     shown = f"set[{key}{flow.item}]" if flow.card == "many" else str(flow.item)
-    return Diagnostic(code, f"{what} does not fit `{shown}`", None, notes=(str(error),))
+    return Diagnostic(
+        code, f"{what} does not fit `{shown}`", None, notes=(str(error), *((f"the form is `{form}`",) if form else ()))
+    )
 
 
 def _result(program: Compiled, graph: Graph, result: RunResult, memo: "Memo | None" = None) -> Result:

@@ -240,6 +240,8 @@ async def replay(
     except RunError as error:
         if error.fault is None:
             raise
+        if error.fault.code.startswith("host."):  # that this host has no room says nothing about the run
+            raise RunError(*error.diagnostics) from None
         failed = error
     if wanted is not None:
         raise _not_found(program, chosen, wanted)

@@ -174,18 +174,30 @@ def read_inputs(
     mistakes: list[Diagnostic] = []
     shapes = _inputs_file(file) if file is not None else {}
     for name, shape in shapes.items():
-        _take(items, mistakes, name, ports.get(name), lambda flow, s=shape: items_from_json(flow, s, program.types))
+        _take(
+            program,
+            items,
+            mistakes,
+            name,
+            ports.get(name),
+            lambda flow, s=shape: items_from_json(flow, s, program.types),
+        )
     for name, text in given:
         if name in items:
             mistakes.append(Diagnostic("U0905", f"the input `{name}` is given twice", None))
-        _take(items, mistakes, name, ports.get(name), lambda flow, t=text: _value(program, flow, t))
+        _take(program, items, mistakes, name, ports.get(name), lambda flow, t=text: _value(program, flow, t))
     if mistakes:
         raise RunError(*mistakes)
     return items
 
 
 def _take(
-    items: dict[str, Sequence[InputItem]], mistakes: list[Diagnostic], name: str, flow: FlowType | None, read: Any
+    program: Program,
+    items: dict[str, Sequence[InputItem]],
+    mistakes: list[Diagnostic],
+    name: str,
+    flow: FlowType | None,
+    read: Any,
 ) -> None:
     items[name] = []
     if flow is None:
@@ -193,7 +205,7 @@ def _take(
     try:
         items[name] = read(flow)
     except ValueMismatchError as error:
-        mistakes.append(input_mistake("R0732", f"the input `{name}`", flow, error))
+        mistakes.append(input_mistake("R0732", f"the input `{name}`", flow, error, program.types))
 
 
 def _inputs_file(file: str) -> dict[str, Any]:
@@ -219,7 +231,7 @@ def read_configs(program: Program, given: Sequence[tuple[str, str]]) -> dict[str
         try:
             configs[name] = _value(program, flow, text)[0].value
         except ValueMismatchError as error:
-            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error)) from None
+            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error, program.types)) from None
     return configs
 
 
