@@ -514,4 +514,10 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "output that nothing makes",
         "The composition declares an output that no statement makes. Upstream leaves it out in silence; here it is always empty.",
     ),
+    "I1011": (
+        "not the built-in `HTTP`",
+        "`HTTP` sends requests if it is declared with the names of upstream: `function HTTP(requests) => (headers, bodies);`, or as in its"
+        " paper `function HTTP(request) => (response, body);`. Under other names it is a function like others: something is bound to it,"
+        " or it fails.",
+    ),
 }
