@@ -96,7 +96,22 @@ def test_one_instance_is_shown_step_by_step(dandc: Any) -> None:
     assert "as recorded, to the bit" in badly
     assert "  ... 4 steps more ..." in summed
     dandc("replay", "run.journal", "--node", "f", "--item", "#9").failed("R0791")
-    dandc("replay", "run.journal", "--node", "h").failed("R0791")
+    assert "it has `f`, `g`" in dandc("replay", "run.journal", "--node", "h").failed("R0791").err
+
+
+def test_an_item_with_a_key_is_found_by_its_number_too(dandc: Any) -> None:
+    """Its types stand there once."""
+    program = dandc.write(
+        "p.dnd",
+        "record Order { id: i64 }\n"
+        "function f(x: i64) => (y: i64) { let order = Order(id: x); emit y <- order.id; }\n"
+        "composition main(xs: set[str => i64]) => (ys: set[str => i64]) { ys = f(each xs); }\n",
+    )
+    dandc("run", program, "-i", 'xs={"a": 1, "b": 2}', "--record", "run.journal").worked()
+    by_key = dandc("replay", "run.journal", "--node", "f", "--item", "b").worked().out.decode()
+    assert by_key == dandc("replay", "run.journal", "--node", "f", "--item", "#1").worked().out.decode()
+    assert "order: Order = Order(id: 2)\n" in by_key
+    assert "its key" in dandc("replay", "run.journal", "--node", "f", "--item", "c").failed("R0791").err
 
 
 def test_a_corrected_program_goes_on_where_the_wrong_one_stopped(dandc: Any) -> None:
