@@ -305,6 +305,12 @@ class _Frame:
         self.lent: list[tuple[int, Place, list[int]]] = []
 
 
+def _last_site(frame: _Frame) -> Span:
+    """The nearest place in the source at or before the instruction that a frame has come to."""
+    sites = (getattr(instr, "site", NOWHERE) for instr in reversed(frame.code[: frame.next]))
+    return next((site for site in sites if site != NOWHERE), NOWHERE)
+
+
 class _Machine:
     """Runs instances of one kernel, one after the other."""
 
@@ -351,19 +357,20 @@ class _Machine:
             self.loop()
         except _End as end:
             calls = tuple(frame.call.site for frame in reversed(self.frames) if frame.call is not None)
-            site = None if end.site == NOWHERE else end.site
+            place = end.site if end.site != NOWHERE or not self.frames else _last_site(self.frames[-1])
+            site = None if place == NOWHERE else place
             return Evaluation(None, self.used(), end.trap, site, calls)
         if too_large(self.result, CONSTANT_BYTES, VALUE_DEPTH):
             return Evaluation(None, self.used(), "limit.output")
         return Evaluation(static(function.result, self.result, self.types), self.used())
 
     def used(self) -> int:
-        return self.steps - self.left + self.weight
+        return self.steps - self.left + self.weight // 2
 
     def weigh(self, n: int) -> None:
-        """Counts `n` elements that an instruction copies or looks at."""
+        """Counts `n` elements that an instruction copies or looks at, each for half a step."""
         self.weight += n
-        if self.weight > self.steps:
+        if self.weight > 2 * self.steps:
             raise _End("limit.steps", NOWHERE)
 
     def width(self, t: Type) -> int:

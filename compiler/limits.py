@@ -17,9 +17,9 @@ NOTE_COUNT = 1000
 NOTE_BYTES = 64 * 1024
 
 
-# Steps (about: instructions, and elements copied) of computing one constant, and all constants of a program.
-CONSTANT_STEPS = 2_000_000
-PROGRAM_STEPS = 20_000_000
+# Steps (about: instructions, and for half a step elements copied) of computing one constant, and all constants of a program.
+CONSTANT_STEPS = 1_000_000
+PROGRAM_STEPS = 10_000_000
 
 # Bytes of the value of one constant, and arrays inside arrays in it.
 CONSTANT_BYTES = 1 << 20

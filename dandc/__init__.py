@@ -15,11 +15,23 @@ Everything else lives in the rooms `dandc.lang`, `dandc.compiler`, `dandc.vm`, `
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dandc.api import CompileError, Item, Program, Result, compile, replay, replay_async, resume, resume_async
+    from dandc.api import (
+        CompileError,
+        DiagnosticError,
+        Item,
+        Program,
+        Result,
+        compile,
+        replay,
+        replay_async,
+        resume,
+        resume_async,
+    )
     from dandc.vm import RunError, RunLimits, Secret
 
 __all__ = [
     "CompileError",
+    "DiagnosticError",
     "Item",
     "Program",
     "Result",

@@ -20,9 +20,11 @@ from dandc.cache import Cache, default_folder
 from dandc.compiler.flow import FlowType, Graph, LoopNode
 from dandc.compiler.flow import Program as Compiled
 from dandc.compiler.identity import program_hash
+from dandc.compiler.types import TypeTable
 from dandc.compiling import CompileError, Options, compile_file
 from dandc.keeping import Origin, open_memo, origin_of, recorded_program, recording_at
-from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.lang.spans import Source
 from dandc.vm import InputItem, Isolation, Note, Placement, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph
 from dandc.vm.jsonvalues import items_from_json, to_python
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompileError",
+    "DiagnosticError",
     "Item",
     "Program",
     "Result",
@@ -126,7 +129,8 @@ class Program:
                 cache=cache,
                 owner=owner,
                 record=record,
-            )
+            ),
+            "run_async",
         )
 
     async def run_async(
@@ -147,10 +151,12 @@ class Program:
         Every run has sandboxes of its own, and the system shares the CPUs among all. Runs that are given one `placement`
         (of `dandc.vm.open_local`) share its sandboxes fairly: a free one goes to the run that holds the fewest.
         """
+        if isinstance(composition, Mapping):
+            raise TypeError('a run takes the name of a composition first: `run(inputs={...})`, or `run("main", {...})`')
         graph = choose_composition(self.compiled, composition)
         items = python_inputs(self.compiled, graph, inputs or {})
         configs = python_configs(self.compiled, config or {})
-        async with _memo(cache, owner) as memo:
+        async with _placed(self.origin.sources), _memo(cache, owner) as memo:
             keeping = None
             if memo is not None or record is not None:
                 from dandc.vm.keeping import keep
@@ -197,7 +203,8 @@ def resume(
     `inputs` and `config` are what the journal has not: secrets above all. Not inside an event loop.
     """
     return wait_for(
-        lambda: resume_async(journal, inputs, program=program, config=config, limits=limits, cache=cache, owner=owner)
+        lambda: resume_async(journal, inputs, program=program, config=config, limits=limits, cache=cache, owner=owner),
+        "resume_async",
     )
 
 
@@ -221,12 +228,14 @@ async def resume_async(
         else:
             compiled, recording = program.compiled, recording_at(Path(journal), program.origin)
             graph = choose_composition(compiled, opened.head.graph.removeprefix("main."))
+        sources = {file: Source(file, text) for file, text in recording.sources.items()}
         items = python_inputs(compiled, graph, inputs or {})
         configs = python_configs(compiled, config or {})
-        result = await go_on(
-            opened, compiled, graph.name, items, configs,
-            recording=recording, memo=memo, limits=limits, placement=placement,
-        )  # fmt: skip
+        async with _placed(sources):
+            result = await go_on(
+                opened, compiled, graph.name, items, configs,
+                recording=recording, memo=memo, limits=limits, placement=placement,
+            )  # fmt: skip
         return _result(compiled, graph, result, memo)
 
 
@@ -236,7 +245,7 @@ def replay(journal: Name, *, limits: RunLimits | None = None) -> Result:
     Raises `RunError`: the failure that was recorded, with its `fault`, if the run failed; without one if the run differs from
     the record (R0786), has not ended (R0785), or the journal cannot be read (R0780, R0781, R0782).
     """
-    return wait_for(lambda: replay_async(journal, limits=limits))
+    return wait_for(lambda: replay_async(journal, limits=limits), "replay_async")
 
 
 async def replay_async(journal: Name, *, limits: RunLimits | None = None, placement: Placement | None = None) -> Result:
@@ -244,9 +253,27 @@ async def replay_async(journal: Name, *, limits: RunLimits | None = None, placem
     from dandc.vm.keeping import replay as repeat
 
     async with _journal(journal, writing=False) as opened:
-        replayed = await repeat(opened, limits=limits, placement=placement)
+        async with _placed({file: Source(file, text) for file, text in opened.head.sources.items()}):
+            replayed = await repeat(opened, limits=limits, placement=placement)
         compiled, graph, _ = recorded_program(opened, Path(journal))
         return _result(compiled, graph, replayed.result)
+
+
+@asynccontextmanager
+async def _placed(sources: Mapping[str, Source]) -> AsyncIterator[None]:
+    """Lets the text of an error say the lines that it points to."""
+    try:
+        yield
+    except DiagnosticError as error:
+        error.sources = {**_library_sources(error), **sources}
+        raise
+
+
+def _library_sources(error: DiagnosticError) -> dict[str, Source]:
+    from dandc.loader import source_text
+
+    files = {d.span.file for d in error.diagnostics if d.span is not None and d.span.file.startswith("std:")}
+    return {file: source for file in files if (source := source_text(file)) is not None}
 
 
 @asynccontextmanager
@@ -313,7 +340,7 @@ def python_inputs(program: Compiled, graph: Graph, inputs: Mapping[str, Any]) ->
         try:
             items[name] = items_from_json(ports[name], value, program.types)
         except ValueMismatchError as error:
-            mistakes.append(input_mistake("R0732", f"the input `{name}`", ports[name], error))
+            mistakes.append(input_mistake("R0732", f"the input `{name}`", ports[name], error, program.types))
     if mistakes:
         raise RunError(*mistakes)
     return items
@@ -331,15 +358,20 @@ def python_configs(program: Compiled, values: Mapping[str, Any]) -> dict[str, ob
         try:
             configs[name] = items_from_json(flow, value, program.types)[0].value
         except ValueMismatchError as error:
-            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error)) from None
+            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error, program.types)) from None
     return configs
 
 
-def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchError) -> Diagnostic:
-    """The diagnostic for a value of the wrong shape."""
+def input_mistake(code: str, what: str, flow: FlowType, error: ValueMismatchError, types: TypeTable) -> Diagnostic:
+    """The diagnostic for a value of the wrong shape, with an example of the right one."""
+    from dandc.vm.jsonforms import json_form
+
     key = "" if flow.key is None else f"{flow.key} => "
+    form = json_form(flow, types)
     shown = f"set[{key}{flow.item}]" if flow.card == "many" else str(flow.item)
-    return Diagnostic(code, f"{what} does not fit `{shown}`", None, notes=(str(error),))
+    return Diagnostic(
+        code, f"{what} does not fit `{shown}`", None, notes=(str(error), *((f"the form is `{form}`",) if form else ()))
+    )
 
 
 def _result(program: Compiled, graph: Graph, result: RunResult, memo: "Memo | None" = None) -> Result:

@@ -16,6 +16,7 @@ from dandc.cache import Cache
 from dandc.checking import check_file
 from dandc.compiler.identity import program_hash
 from dandc.compiling import CompileError, Options, program_of
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Span
 from dandc.vm.bundle import Bundle
 
@@ -26,6 +27,8 @@ def build(path: Path, cache: Cache, levels: Sequence[str], *, sources: bool = Tr
     diagnostics = loaded.diagnostics + checked.diagnostics
     if any(d.severity == "error" for d in diagnostics):
         raise CompileError(diagnostics, loaded.sources)
+    if not loaded.modules[loaded.root].tree.items:
+        raise DiagnosticError(Diagnostic("U0910", f"`{path}` declares nothing", None))
     programs = {level: program_of(path.stem, checked, cache, Options(2, level)) for level in sorted(set(levels))}
     program = next(iter(programs.values()))
     names = sorted(program.kernels)

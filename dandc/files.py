@@ -2,12 +2,14 @@
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
 
 # One byte more than a source may have, so that the parser sees that it is too large without reading all of it.
+_BUNDLE = b"dandcBUN"  # `BUNDLE_MAGIC` of `dandc/vm/bundle.py`, which is much to load for a source
 _MOST_SOURCE = 4 * (1 << 20) + 1
 
 
@@ -19,8 +21,25 @@ def read_source(path: Path, shown: str) -> tuple[Source, bytes]:
         text = data.decode() if len(data) < _MOST_SOURCE else data.decode(errors="replace")
     except UnicodeDecodeError as error:
         what = "a binary file" if b"\0" in data[:8192] else f"byte {error.start} is not UTF-8"
+        if data.startswith(_BUNDLE):
+            what = "a bundle, which `dandc run` takes; its source is what can be read"
         raise DiagnosticError(Diagnostic("U0902", f"cannot read `{shown}`: {what}", None)) from None
     return Source(shown, text.removeprefix("\ufeff")), data
+
+
+def sources_in(names: Iterable[str]) -> Iterator[Path]:
+    """The files that are named, and those ending in `.dnd` in folders that are, in order; raises `DiagnosticError` (U0901)."""
+    for name in names:
+        if not os.path.isdir(name):
+            yield Path(name)
+            continue
+        for parent, folders, files in os.walk(name, onerror=_unlisted):
+            folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+            yield from (Path(parent, file) for file in sorted(files) if file.endswith(".dnd"))
+
+
+def _unlisted(error: OSError) -> None:
+    raise _unreadable(Path(error.filename), _reason(error))
 
 
 def read_file(path: Path, most: int = -1) -> bytes:

@@ -226,9 +226,10 @@ class _Loading:
         if real in self.active:
             chain = [*self.active[self.active.index(real) :], real]
             way = " -> ".join(p.name for p in chain)
-            self.diagnostics.append(
-                Diagnostic("M0502", f"`{item.path}` imports itself: {way}", item.span, "closes the circle")
-            )
+            message = f"`{item.path}` imports itself: {way}"
+            cure = "move what they need of each other into a file of its own, which both import"
+            notes = (cure,) if len(chain) > 2 else ("what a file declares is known in it without an import",)
+            self.diagnostics.append(Diagnostic("M0502", message, item.span, "closes the circle", notes=notes))
             return None
         if real not in self.names:
             try:

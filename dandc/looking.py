@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from dandc.compiler.check.report import display
 from dandc.compiler.encoding import EncodingError, Variant, decode, encode
 from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.interp import InstanceResult
@@ -206,7 +207,8 @@ def _steps(trace: Trace, types: TypeTable, sources: dict[str, Source]) -> Iterat
 def _step(step: Step, types: TypeTable, sources: dict[str, Source]) -> str:
     match step.kind:
         case "set":
-            text = f"{step.name}: {step.type} = {_shown(step, types)}"
+            assert step.type is not None
+            text = f"{step.name}: {display(step.type)} = {_shown(step, types)}"
         case "emit":
             text = f"emit {step.name} <- {_shown(step, types)}"
         case "note":
@@ -221,7 +223,7 @@ def _shown(step: Step, types: TypeTable) -> str:
         return f"({step.value.size:,} elements)"
     assert step.type is not None
     text = value_text(step.type, step.value, types)
-    return text.replace(f": {step.type}", "", 1) if text.endswith(f": {step.type}") else text
+    return text.removesuffix(f": {display(step.type)}")
 
 
 def _place(span: Span | None, sources: dict[str, Source]) -> str:

@@ -11,7 +11,7 @@ from dandc.compiler.check.suggest import nearest
 from dandc.files import read_source
 from dandc.lang import Diagnostic, DiagnosticError, Source, parse, tree
 from dandc.lang.format import format_source
-from dandc.lang.upstream import Binding, BoundPort, Composition, Declaration, Module, mistakes, translate
+from dandc.lang.upstream import Binding, BoundPort, Composition, Declaration, Module, is_http, mistakes, translate
 from dandc.lang.upstream import parse as parse_upstream
 
 _BUILT_IN = {
@@ -30,12 +30,26 @@ def translated(source: Source, folder: Path, bind: Sequence[tuple[str, str]]) ->
     found = mistakes(module, nearest)
     if any(d.severity == "error" for d in found):
         raise DiagnosticError(*found)
+    found += _strange_http(module, bind)
     text = translate(module, _bindings(module, folder, bind), f"`{Path(source.file).name}`")
     program = Source(f"{source.file} as .dnd", text)
     formatted = format_source(program)
     if not isinstance(formatted, str):
         raise DiagnosticError(*formatted)
     return Source(program.file, formatted), tuple(found)
+
+
+def _strange_http(module: Module, bind: Sequence[tuple[str, str]]) -> list[Diagnostic]:
+    """A warning for a function that is called like upstream's own and is none."""
+    if any(name == "HTTP" for name, _ in bind):
+        return []
+    message = "`HTTP` has other sets than upstream's own: it is a function that nothing is bound to"
+    note = "upstream's own is `function HTTP(requests) => (headers, bodies);`"
+    return [
+        Diagnostic("I1011", message, i.name.span, "fails when it is called", notes=(note,), severity="warning")
+        for i in module.items
+        if isinstance(i, Declaration) and i.name.text == "HTTP" and not is_http(i)
+    ][:1]
 
 
 def _bindings(module: Module, folder: Path, bind: Sequence[tuple[str, str]]) -> dict[str, Binding]:

@@ -464,8 +464,9 @@ _family(
     {
         "S0801": (
             "sandbox ran out of wall time",
-            "The call did not end within its time limit and was killed by its own timer. `limit time` at the "
-            "call raises it.",
+            "The call did not end within its time limit (10 s unless said) and was killed by its own timer. `limit time` "
+            "at the call raises it:\n\n"
+            "    rows = parse(file) limit time 60s;",
         ),
         "S0802": (
             "sandbox ran out of CPU time",
@@ -474,13 +475,16 @@ _family(
         ),
         "S0803": (
             "instance ran out of memory",
-            "The instance asked for more memory than `limit memory` at the call gives it. Memory is the size "
-            "of the sandbox's heap.",
+            "The instance asked for more memory than its limit: 64 MiB, the size of the sandbox's heap, unless `limit "
+            "memory` at the call says another:\n\n"
+            "    rows = parse(file) limit memory 512MiB;\n\n"
+            "All calls of a run together have a budget of 1 GiB; `dandc run --memory 4GiB` raises it.",
         ),
         "S0804": (
             "instance gave too much output",
-            "The items, keys and names of the instance do not fit into the output area, whose size `limit "
-            "output` at the call sets.",
+            "The items, keys and names of the instance do not fit into the output area: 16 MiB unless `limit output` at "
+            "the call says another size:\n\n"
+            "    rows = parse(file) limit output 128MiB;",
         ),
         "S0805": (
             "sandboxed code crashed",
@@ -505,8 +509,9 @@ _family(
         ),
         "S0809": (
             "host has nothing left for a sandbox",
-            "A process, a file descriptor or memory could not be had. Lower the number of calls at once, or "
-            "raise the host's limits.",
+            "A process, a file descriptor or memory could not be had: lower the number of calls at once, or raise the "
+            "host's limits. Or the limits of the call alone (memory, stack and output) exceed the budget for all calls "
+            "of the run, which is 1 GiB unless `dandc run --memory 4GiB` says another.",
         ),
         "S0810": (
             "no sandbox on this host",

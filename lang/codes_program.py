@@ -433,6 +433,11 @@ TOOLS: dict[str, tuple[str, str]] = {
         "wrong use",
         "The options of the command do not go together. `dandc COMMAND --help` says what it takes.",
     ),
+    "U0912": (
+        "not written by dandc",
+        "`--out DIR` replaces what an earlier run has written there, and nothing else. In the place of an output stands a file that no run"
+        " has written, or a folder with such a file in it. Nothing was touched: move it away, or choose another folder.",
+    ),
     "U0915": (
         "no test",
         "No test was found in the files, or none whose title holds the text after `--filter`. A run without tests proves nothing, so"
@@ -508,5 +513,11 @@ UPSTREAM: dict[str, tuple[str, str]] = {
     "I1010": (
         "output that nothing makes",
         "The composition declares an output that no statement makes. Upstream leaves it out in silence; here it is always empty.",
+    ),
+    "I1011": (
+        "not the built-in `HTTP`",
+        "`HTTP` sends requests if it is declared with the names of upstream: `function HTTP(requests) => (headers, bodies);`, or as in its"
+        " paper `function HTTP(request) => (response, body);`. Under other names it is a function like others: something is bound to it,"
+        " or it fails.",
     ),
 }

@@ -4,10 +4,12 @@ Every pass collects `Diagnostic` values and nobody prints them but `lang/render.
 in one table, `lang/codes.py`; a diagnostic names its code and says what is special about this case.
 """
 
+from collections.abc import Mapping
+
 from attrs import field, frozen
 
 from dandc.lang.codes import CODES
-from dandc.lang.spans import Span
+from dandc.lang.spans import Source, Span
 
 
 @frozen
@@ -52,11 +54,20 @@ class Diagnostic:
 
 
 class DiagnosticError(Exception):
-    """Carries diagnostics to the caller of a whole stage; only package fronts raise it."""
+    """Carries diagnostics to the caller of a whole stage; only package fronts raise it.
+
+    `sources` are the texts that they point into, as far as whoever raises it has them: its own text then says the lines.
+    """
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__(*(f"{d.code}: {d.message}" for d in diagnostics))
         self.diagnostics = diagnostics
+        self.sources: Mapping[str, Source] = {}
+
+    def __str__(self) -> str:
+        from dandc.lang.render import render_plain
+
+        return render_plain(self.diagnostics, self.sources)
 
 
 class Sink:

@@ -291,6 +291,10 @@ fn twice(n: i64) -> i64 = 2 * n;
 $ dandc check --watch program.dnd other.dnd
 ==
 $ dandc check --watch program.dnd
+== U0912
+$ dandc run program.dnd --out thesis                # `thesis/page` is your own, and `page` an output
+==
+$ dandc run program.dnd --out results
 == U0915
 $ dandc test program.dnd --filter "moeny"
 ==

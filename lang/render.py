@@ -85,6 +85,33 @@ def _spans(diagnostic: Diagnostic) -> Iterator[Span]:
     yield from (fix.span for fix in diagnostic.fixes)
 
 
+# Without a terminal, as the text of an exception.
+
+
+def render_plain(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source]) -> str:
+    """`file:line:column: CODE: message` for every diagnostic, with its notes and fixes in lines of their own."""
+    listed = list(diagnostics)
+    files = _files(listed, sources)
+    return "\n".join(line for d in listed for line in _plain(d, files))
+
+
+def _plain(diagnostic: Diagnostic, files: Mapping[str, _File]) -> Iterator[str]:
+    yield f"{_plain_place(diagnostic.span, files)}{diagnostic.code}: {visible(diagnostic.message)}"
+    for label in diagnostic.secondary:
+        yield f"  {_plain_place(label.span, files)}{visible(label.text)}"
+    yield from (f"  note: {visible(line)}" for note in diagnostic.notes for line in note.split("\n"))
+    yield from (f"  fix: {visible(fix.message)}" for fix in diagnostic.fixes)
+
+
+def _plain_place(span: Span | None, files: Mapping[str, _File]) -> str:
+    if span is None or not span.file:
+        return ""
+    if span.file not in files:
+        return f"{visible(span.file)}: "
+    line, column = files[span.file].position(span.start)
+    return f"{visible(span.file)}:{line}:{column}: "
+
+
 # For machines.
 
 

@@ -12,11 +12,17 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field
 
+from dandc.vm.limits import size_text
 from dandc.vm.signal import Signal
 
 
 class TooBigError(Exception):
     """One call alone asks for more than the whole budget."""
+
+    def __init__(self, asked: int, budget: int) -> None:
+        sizes = f"{size_text(asked)}, the budget for all calls of the run is {size_text(budget)}"
+        super().__init__(f"with stack and output the call may use {sizes}")
+        self.asked = asked
 
 
 @define(slots=True, eq=False, repr=False)
@@ -68,7 +74,7 @@ class Admission:
         """Grant a ticket now or later; raises `TooBigError` when that can never be."""
         share = ticket.share
         if ticket.memory > share.budget:
-            raise TooBigError(f"the call may use {ticket.memory} bytes, the budget for all calls is {share.budget}")
+            raise TooBigError(ticket.memory, share.budget)
         (share.urgent if ticket.urgent else share.patient).append(ticket)
         if share not in self._waiting:
             self._waiting.append(share)

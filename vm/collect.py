@@ -63,6 +63,7 @@ class InstanceFault:
     code: str
     message: str
     site: Span | None = None
+    hint: str = ""
 
 
 @define(slots=True, eq=False, repr=False)

@@ -18,6 +18,7 @@ from dandc.vm.bounds import in_flight, kernel_limits
 from dandc.vm.collect import InstanceFault, read_shard, renumbered
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.inputs import block_bytes, build_block, chosen_rows
+from dandc.vm.limits import size_text
 from dandc.vm.outcome import Outcome
 from dandc.vm.packing import TARGET_US, Packer
 from dandc.vm.placement import Metered, Placement
@@ -74,7 +75,7 @@ class _Call:
                 try:
                     await seat.renew()
                 except TooBigError as error:
-                    self._refuse(str(error))
+                    self._refuse(error)
                     continue
                 span = self.packer.take()
                 if span is not None:
@@ -120,6 +121,7 @@ class _Call:
         whole = len(instances) == last - first
         base = first if whole else 0
         output = await off_loop(len(result.data), read_shard, self.kernel, result, base, self.context.program.types)
+        self._say_limits(output.faults)
         if recall is not None:
             output = output if whole else renumbered(output, instances)
             await recall.keep(output, instances)
@@ -133,6 +135,12 @@ class _Call:
         if output.faults:
             self._take_faults(output.faults)
         self._done(first, last, output.again)
+
+    def _say_limits(self, faults: dict[int, InstanceFault]) -> None:
+        """An image knows that it ran out, and not of how much."""
+        for instance, fault in faults.items():
+            if fault.code in ("limit.memory", "limit.output"):
+                faults[instance] = evolve(fault, message=_explain(fault.code, "", self.alone))
 
     def _open(self, first: int, last: int) -> Sequence[int]:
         """The instances of a range that must run."""
@@ -194,16 +202,22 @@ class _Call:
         self._take_faults(dict.fromkeys(instances, fault))
         self.packer.feed.done(first, last)
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, error: TooBigError) -> None:
         """No sandbox can ever be given to what waits."""
+        enough = 1 << 30
+        while enough < error.asked:
+            enough *= 2
+        hint = f"`--memory {size_text(enough)}` gives the calls of a run more (in Python: `RunLimits(memory=...)`)"
+        fault = InstanceFault("host.exhausted", str(error), hint=hint)
         while (span := self.packer.take()) is not None:
-            self._take_faults(dict.fromkeys(self._open(*span), InstanceFault("host.exhausted", reason)))
+            self._take_faults(dict.fromkeys(self._open(*span), fault))
             self.packer.feed.done(*span)
             self.packer.ended()
 
     def _take_faults(self, faults: Mapping[int, InstanceFault]) -> None:
         for instance, what in sorted(faults.items()):
-            self.outcome.fail(instance, what.code, what.message, site=what.site)
+            hint = what.hint or _cure(what.code, self.alone)
+            self.outcome.fail(instance, what.code, what.message, site=what.site, hint=hint)
 
 
 @define(slots=True, eq=False, repr=False)
@@ -241,13 +255,33 @@ class _Seat:
             self.ticket = None
 
 
+def _time_text(ms: float) -> str:
+    """A time as policies write it: `10s`."""
+    return f"{ms / 1000:g}s" if ms >= 1000 and ms % 1000 == 0 else f"{ms:g}ms"
+
+
+def _cure(error: str, limits: Limits) -> str:
+    """How a call is given four times as much of what its instance ran out of."""
+    cure = {
+        "limit.wall": f"time {_time_text(4 * limits.wall_ms)}",
+        "limit.cpu": f"time {_time_text(4 * limits.cpu_ms)}",
+        "limit.memory": f"memory {size_text(4 * limits.memory)}",
+        "limit.output": f"output {size_text(4 * limits.output)}",
+    }.get(error)
+    return f"behind the call, `limit {cure}` gives it more" if cure else ""
+
+
 def _explain(error: str, detail: str, limits: Limits) -> str:
+    limit = {
+        "limit.wall": f"it ran longer than its limit of {_time_text(limits.wall_ms)}",
+        "limit.cpu": f"it used more CPU time than its limit of {_time_text(limits.cpu_ms)}",
+        "limit.memory": f"it needs more memory than its limit of {size_text(limits.memory)}",
+        "limit.output": f"it gives more than its limit of {size_text(limits.output)}",
+    }.get(error)
+    if limit is not None:
+        return limit
     what = {
-        "limit.wall": f"it ran longer than {limits.wall_ms:g} ms",
-        "limit.cpu": f"it used more than {limits.cpu_ms:g} ms of CPU time",
         "limit.steps": "the interpreter was stopped",
-        "limit.memory": f"it used more than {limits.memory} bytes",
-        "limit.output": f"it gave more than {limits.output} bytes",
         "sandbox.crash": "the kernel crashed",
         "sandbox.forbidden": "the kernel did something that no kernel may do",
         "sandbox.output": "the kernel left output that is not well formed",

@@ -57,7 +57,10 @@ _CODES: Mapping[str, str] = {
 
 @frozen(slots=True)
 class Fault:
-    """One failed instance. `item` is the key or name of the item it worked on; `site` where in the kernel."""
+    """One failed instance. `item` is the key or name of the item it worked on; `site` where in the kernel.
+
+    `hint` is for people alone: what helps.
+    """
 
     code: str
     message: str
@@ -66,6 +69,7 @@ class Fault:
     item: str = ""
     attempts: int = 1
     site: Span | None = None
+    hint: str = ""
 
 
 class NodeFailedError(Exception):
@@ -110,7 +114,7 @@ def diagnose(fault: Fault) -> Diagnostic:
         span=None if span == NOWHERE else span,
         label=fault.message.splitlines()[0][:120] if fault.message else fault.code,
         secondary=secondary,
-        notes=(f"failure code: {fault.code}",),
+        notes=(*((fault.hint,) if fault.hint else ()), f"failure code: {fault.code}"),
     )
 
 

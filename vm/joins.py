@@ -7,8 +7,9 @@ key (equal keys, which only a crossing gives, stay in the order of the left), an
 """
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from heapq import nsmallest
 from itertools import accumulate
 
 from attrs import evolve, field, frozen
@@ -27,6 +28,7 @@ from dandc.vm.shards import (
     Pick,
     Plan,
     PlanError,
+    Unmatched,
     group_starts,
     is_absent,
     plan_each,
@@ -38,6 +40,8 @@ from dandc.vm.shards import (
 MOST_INSTANCES = 1 << 31
 # A join by key holds a few numbers and a key for every shard of its left side, also if that is a crossing.
 MOST_JOINED = 1 << 24
+# Keys without a partner that are named.
+SHOWN_KEYS = 3
 
 
 class LargeJoinError(PlanError):
@@ -77,9 +81,8 @@ def plan_call(shape: CallShape, sets: Sequence[ItemSet], cut: Cutter = one_group
     part = chain.joined(shape.join or Join((sharded[0],), ()))
     params = tuple(part.sets.get(i, items) for i, items in enumerate(sets))
     picks = tuple(part.picks.get(i) for i in range(len(sets)))
-    unmatched = {param: len(groups) for param, groups in sorted(part.unmatched.items()) if groups}
     any_mode = any(arg.shard.startswith("any") for arg in args)
-    plan = Plan(params, picks, part.count, part.keys, unmatched=unmatched, any_mode=any_mode)
+    plan = Plan(params, picks, part.count, part.keys, unmatched=part.unmatched, any_mode=any_mode)
     return _with_keys(plan, shape)
 
 
@@ -105,8 +108,8 @@ def _key_value(t: Type, types: TypeTable, key: bytes) -> bytes:
 class Part:
     """The left side of a chain so far. `text`: its key stands alone and is escaped when it gets into a tuple.
 
-    `loose`: the shards are still single items or keys of an any-mode, to be put into groups. `unmatched` holds by
-    parameter the groups that some join found no partner for.
+    `loose`: the shards are still single items or keys of an any-mode, to be put into groups. `unmatched` is
+    what the joins so far found no partner for.
     """
 
     sets: Mapping[int, ItemSet]
@@ -115,7 +118,7 @@ class Part:
     keys: tuple[KeyPart, ...]
     text: bool = False
     loose: bool = False
-    unmatched: Mapping[int, set[int]] = field(factory=dict)
+    unmatched: tuple[Unmatched, ...] = ()
 
     def all_keys(self) -> list[bytes]:
         """The key of every shard; raises `PlanError` where there is none."""
@@ -249,7 +252,7 @@ def _by_key(left: Part, right: Part, strategy: str) -> Part:
         (KeyPart([keys[i] for i in order]),),
         right.text,
         left.loose,
-        _unmatched(left, partner, param, alone),
+        (*left.unmatched, *_unmatched(left, right, left_keys, right_keys)),
     )
 
 
@@ -268,13 +271,10 @@ def _gathered(pick: Pick, count: int, shards: Sequence[int]) -> "array[int]":
     return array("q", [groups[i] if i >= 0 else NOTHING for i in shards])
 
 
-def _unmatched(left: Part, partner: Sequence[int], param: int, alone: Sequence[int]) -> dict[int, set[int]]:
-    """What the parts before found no partner for, and what this join adds."""
-    found = dict(left.unmatched)
-    lonely = [i for i, group in enumerate(partner) if group < 0]
-    if lonely:
-        for other, pick in left.picks.items():
-            groups = pick.numbers(0, left.count)
-            found[other] = found.get(other, set()) | ({groups[i] for i in lonely} - {NOTHING})
-    found[param] = set(alone)
-    return found
+def _unmatched(left: Part, right: Part, left_keys: list[bytes], right_keys: list[bytes]) -> Iterator[Unmatched]:
+    """What this join finds no partner for, on either side."""
+    a, b = set(left_keys), set(right_keys)
+    lefts, rights = tuple(left.picks), tuple(right.picks)
+    for side, other, lonely in ((lefts, rights, a - b), (rights, lefts, b - a)):
+        if lonely:
+            yield Unmatched(side, other, len(lonely), tuple(nsmallest(SHOWN_KEYS, lonely)))

@@ -62,8 +62,9 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise ValueMismatchError("", "the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise ValueMismatchError("", f"this is not JSON: {error.msg} at {place}") from None
+        # A value alone on a line needs no place, and a person who did not mean JSON no parser's words.
+        place = f": {error.msg} at line {error.lineno}, column {error.colno}" if error.pos else ""
+        raise ValueMismatchError("", f"this is not JSON{place}") from None
     except ValueError as error:
         raise ValueMismatchError("", f"this is not JSON: {error}") from None
 
@@ -305,6 +306,8 @@ def _write_variant(t: Type, value: Variant, types: TypeTable, basic: Callable[[B
 def items_from_json(flow: FlowType, shape: Any, types: TypeTable) -> list[InputItem]:
     """The items of an input: the value itself, or for a set an array of values or of `{"name", "key", "value"}`.
 
+    A set whose keys are `str` may be an object of values by key; from Python, a dict of any keys.
+
     Every element of a keyed set has the second form. Of a keyless set it has it when all of its fields are among those
     names, `value` is there, and the item's own type has no field of that name. An optional input may be null.
     """
@@ -312,8 +315,21 @@ def items_from_json(flow: FlowType, shape: Any, types: TypeTable) -> list[InputI
         if flow.card == "optional" and shape is None and not _takes_null(flow.item):
             return []
         return [_item(flow, shape, types, "")]
+    if isinstance(shape, dict) and flow.key is not None and _has_keys(flow.key, shape):
+        return [
+            InputItem(
+                _read(flow.item, v, types, f".{k}" if isinstance(k, str) else "", 0),
+                key=_read(flow.key, k, types, "", 0),
+            )
+            for k, v in shape.items()
+        ]
     elements = _expect(list, "an array", shape, "")
     return [_item(flow, element, types, f"[{i}]") for i, element in enumerate(elements)]
+
+
+def _has_keys(key: Type, shape: dict[Any, Any]) -> bool:
+    """Whether the names of an object can be keys of this type: what JSON has of other types stands in no name."""
+    return key == STR or (bool(shape) and not any(isinstance(k, str) for k in shape))
 
 
 def _item(flow: FlowType, shape: Any, types: TypeTable, path: str) -> InputItem:

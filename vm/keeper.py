@@ -35,6 +35,7 @@ from dandc.vm.request import Request
 from dandc.vm.scope import Scope
 from dandc.vm.summary import Summary
 from dandc.vm.tasks import off_loop
+from dandc.vm.why import alone_in
 
 # `send(effect)`: makes a call of a driver, which may tell the service the name of the effect.
 _SNAPSHOT_S = 0.5
@@ -393,11 +394,13 @@ class Keeper:
     # The end.
 
     def story(self, summary: Summary) -> dict[str, Any]:
-        """What is written down of every node: its counts, and why it was skipped."""
+        """What is written down of every node: its counts, why it was skipped, and keys without a partner."""
         stories: dict[str, Any] = {}
         for name, counts in summary.nodes.items():
             because = summary.because.get(name)
             stories[name] = {**counts.as_dict(), **({"because": because} if because else {})}
+        for name, sentences in alone_in(summary).items():
+            stories[name]["alone"] = list(sentences)
         return stories
 
     async def ended(self, outputs: Mapping[str, ItemSet], fault: Fault | None, summary: Summary) -> None:

@@ -240,6 +240,8 @@ async def replay(
     except RunError as error:
         if error.fault is None:
             raise
+        if error.fault.code.startswith("host."):  # that this host has no room says nothing about the run
+            raise RunError(*error.diagnostics) from None
         failed = error
     if wanted is not None:
         raise _not_found(program, chosen, wanted)
@@ -251,11 +253,17 @@ async def replay(
     return Replayed(result, keeper.compared)
 
 
+# Nodes that are named where there is none of the name that was asked for.
+_MOST_NAMES = 12
+
+
 def _not_found(program: Program, graph: Graph, wanted: Wanted) -> JournalError:
     """Why there is nothing to look at: a node without instances of its own, or none with that item."""
     node = _node_at(program, graph, wanted.node)
     if node is None:
-        return problem("R0791", f"the run has no node `{wanted.node}`")
+        known = ", ".join(f"`{n.name}`" for n in graph.nodes[:_MOST_NAMES]) or "none"
+        more = " and more" if len(graph.nodes) > _MOST_NAMES else ""
+        return problem("R0791", f"the run has no node `{wanted.node}`", f"it has {known}{more}")
     if isinstance(node, CompositionNode | LoopNode):
         turn = "1/" if isinstance(node, LoopNode) else ""
         inner = [f"`{wanted.node}/{turn}{n.name}`" for n in program.graphs[node.graph].nodes[:5]]
@@ -264,7 +272,8 @@ def _not_found(program: Program, graph: Graph, wanted: Wanted) -> JournalError:
     if isinstance(node, MergeNode):
         return problem("R0791", f"`{wanted.node}` puts sets together: it has no instances")
     item = f" for the item `{wanted.item}`" * bool(wanted.item)
-    return problem("R0791", f"the run has no instance of `{wanted.node}`{item}")
+    note = "an item is called by its key, else by its name, else by its number: `#0`"
+    return problem("R0791", f"the run has no instance of `{wanted.node}`{item}", note)
 
 
 def _node_at(program: Program, graph: Graph, path: str) -> FlowNode | None:

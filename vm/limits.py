@@ -29,6 +29,14 @@ class RunLimits:
     undelivered: int = 64 << 20
 
 
+def size_text(size: int) -> str:
+    """A size as policies write it: `64MiB`; what is no round number of bytes is rounded up to one that is."""
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size >= unit and (size % unit == 0 or size >= 64 * unit):
+            return f"{-(-size // unit)}{name}"
+    return f"{size}B"
+
+
 def footprint(limits: Limits) -> int:
     """The most bytes that a sandbox under these limits takes, its inputs aside."""
     return limits.memory + limits.stack + limits.output

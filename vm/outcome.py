@@ -69,11 +69,13 @@ class Outcome:
         text = item_text(self.feed.key(instance), self.feed.name(instance), self.key_type, self.context.program.types)
         return text or (f"#{instance}" if self.feed.numbered else "")
 
-    def fail(self, instance: int, code: str, message: str, *, attempts: int = 1, site: Span | None = None) -> None:
+    def fail(
+        self, instance: int, code: str, message: str, *, attempts: int = 1, site: Span | None = None, hint: str = ""
+    ) -> None:
         """Record a fault; raises `NodeFailedError` when the policy is to fail."""
         scrub = self.context.secrets.scrub
         item = scrub(self.item_text(instance))
-        fault = Fault(code, scrub(message), self.name, self.node.span, item, attempts, site)
+        fault = Fault(code, scrub(message), self.name, self.node.span, item, attempts, site, hint)
         self._take_fault(instance, fault, placed=bool(item) or not self.feed.inherits)
 
     def take_fault(self, instance: int, fault: Fault) -> None:

@@ -11,7 +11,9 @@ from dandc.vm.items import ItemSet
 from dandc.vm.joins import CallShape, plan_call
 from dandc.vm.keytypes import KeyTypes
 from dandc.vm.shards import Plan, PlanError
+from dandc.vm.summary import Lonely
 from dandc.vm.tasks import off_loop
+from dandc.vm.why import shown_key
 
 _MOST_GROUP_BYTES = 8 << 20
 # What planning touches of an item: enough items block the event loop as many bytes would.
@@ -36,8 +38,12 @@ async def planned(context: RunContext, node: FlowNode, sets: Sequence[ItemSet], 
     if counts is not None:
         counts.skipped += plan.skipped
         names = parameter_names(context.program.graphs, context.program.kernels, node) if plan.unmatched else ()
-        for param, count in plan.unmatched.items():
-            counts.add_unmatched(names[param], count)
+        for found in plan.unmatched:
+            side, other = (tuple(names[p] for p in params) for params in (found.side, found.other))
+            # One side is one argument; the other, of several, has keys of the same type.
+            key_type = shape.key_types[min(found.side, found.other, key=len)[0]]
+            told = [shown_key(key_type, key, shape.types) for key in found.first]
+            counts.add_unmatched(Lonely(side, other, found.count, tuple(told)))
     return plan
 
 

@@ -100,7 +100,8 @@ class Recall:
         stride = 2 * len(sets)
         for place in range(len(recalled.digests)):
             text = self.outcome.item_text(first + place)
-            if wanted.item in ("", text):
+            number = f"#{first + place}" if self.outcome.feed.numbered else text
+            if wanted.item in ("", text, number):
                 row = rows[place * stride : (place + 1) * stride]
                 items = [s.slice(row[2 * i], row[2 * i] + row[2 * i + 1]) for i, s in enumerate(sets)]
                 self.keeper.found(self.kernel.name, text, items, recalled.ended(place))

@@ -34,6 +34,7 @@ from dandc.vm.prepare import InputItem, Prepared, prepare
 from dandc.vm.summary import NodeCounts, Note, Summary
 from dandc.vm.tasks import off_loop
 from dandc.vm.watch import Watch
+from dandc.vm.why import alone_in
 
 if TYPE_CHECKING:
     from dandc.vm.keeper import Keeper
@@ -57,13 +58,14 @@ class OutputItem:
 class RunResult:
     """What a run gave: items by output, `{"ran", "skipped", "failed"}` by node, and what kernels noted.
 
-    `because` says of skipped nodes what was not there.
+    `because` says of skipped nodes what was not there, `alone` of joins which keys had no partner, a sentence for each side.
     """
 
     outputs: dict[str, tuple[OutputItem, ...]]
     nodes: dict[str, NodeCounts]
     notes: tuple[Note, ...]
     because: dict[str, str] = field(factory=dict)
+    alone: dict[str, tuple[str, ...]] = field(factory=dict)
 
 
 async def run(
@@ -250,7 +252,7 @@ def _result(program: Program, graph: Graph, sets: Sequence[ItemSet], summary: Su
     notes = list(summary.notes)
     if summary.notes_dropped:
         notes.append(Note("", "", f"{summary.notes_dropped} further notes were dropped"))
-    return RunResult(outputs, nodes, tuple(notes), dict(summary.because))
+    return RunResult(outputs, nodes, tuple(notes), dict(summary.because), alone_in(summary))
 
 
 def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[OutputItem, ...]:

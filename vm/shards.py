@@ -7,10 +7,10 @@ stands in `joins.py`, how the machine cuts the groups of `anyEach` and `anyKeyed
 """
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from dandc.compiler.flow import ArgBinding
 from dandc.isolation import progression
@@ -141,14 +141,27 @@ class KeyPart:
         return [self.keys[i // self.every % len(self.keys)] for i in range(first, last)]
 
 
+@frozen(slots=True)
+class Unmatched:
+    """Keys on one side of a join without a partner on the other: how many, and the first of them in order, encoded.
+
+    A side is the parameters that it was put together from.
+    """
+
+    side: tuple[int, ...]
+    other: tuple[int, ...]
+    count: int
+    first: tuple[bytes, ...]
+
+
 @frozen(slots=True, eq=False, repr=False)
 class Plan:
     """The instances of one call. `count` 0 with `skipped` set: an item that the call needs is absent.
 
     `picks[p]` says which items of parameter p an instance sees, None all of them. `key_parts` are the parts of the key
     of each instance; none where there is no key. Names are inherited from parameter `named`, -1 from none. The parameters in
-    `key_params` take the key itself, encoded by `key_value`. `unmatched` counts, by parameter, the keys that some join
-    found no partner for. `any_mode`: the machine has chosen the groups.
+    `key_params` take the key itself, encoded by `key_value`. `unmatched` says which keys some join found no partner
+    for. `any_mode`: the machine has chosen the groups.
     """
 
     params: tuple[ItemSet, ...]
@@ -159,7 +172,7 @@ class Plan:
     key_params: tuple[int, ...] = ()
     key_value: Callable[[bytes], bytes] = bytes
     skipped: bool = False
-    unmatched: Mapping[int, int] = field(factory=dict)
+    unmatched: Sequence[Unmatched] = ()
     any_mode: bool = False
 
     @property

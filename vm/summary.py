@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 # More notes than anybody reads would only cost memory: a fan-out of a million items may note a million times.
 MAX_NOTES = 10_000
@@ -10,6 +10,24 @@ MAX_NOTES = 10_000
 
 # Counts as results show them: `{"ran": 3, "skipped": 0, "failed": 1, "unmatched": {"x": 2}}`.
 NodeCounts = dict[str, Any]
+
+
+@frozen(slots=True)
+class Lonely:
+    """Keys of one side of a join without a partner on the other: how many, and the first of them as people read them.
+
+    A side is named by the parameters that it was put together from.
+    """
+
+    side: tuple[str, ...]
+    other: tuple[str, ...]
+    count: int
+    first: tuple[str, ...]
+
+    def __add__(self, more: "Lonely") -> "Lonely":
+        """The keys of two calls of one node; of the first of them no more are kept than one call has."""
+        first = tuple(dict.fromkeys(self.first + more.first))[: max(len(self.first), len(more.first))]
+        return evolve(self, count=self.count + more.count, first=first)
 
 
 @define(slots=True, eq=False, repr=False)
@@ -24,11 +42,12 @@ class Counts:
     failed: int = 0
     cached: int = 0
     recorded: int = 0
-    unmatched: dict[str, int] = field(factory=dict)
+    unmatched: dict[tuple[str, ...], Lonely] = field(factory=dict)
 
-    def add_unmatched(self, parameter: str, count: int) -> None:
-        """Count keys of `parameter` that a join found no partner for."""
-        self.unmatched[parameter] = self.unmatched.get(parameter, 0) + count
+    def add_unmatched(self, found: Lonely) -> None:
+        """Count keys that a join found no partner for."""
+        known = self.unmatched.get(found.side)
+        self.unmatched[found.side] = found if known is None else known + found
 
     def as_dict(self) -> "NodeCounts":
         """The counts under the names that results show; what only some runs have is left out where there is none."""
@@ -39,7 +58,7 @@ class Counts:
         if self.recorded:
             counts["recorded"] = self.recorded
         if self.unmatched:
-            counts["unmatched"] = dict(self.unmatched)
+            counts["unmatched"] = {", ".join(side): found.count for side, found in sorted(self.unmatched.items())}
         return counts
 
 

@@ -1,11 +1,19 @@
 """Says in words why a node did not run, and what the counts of a node mean."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import FlowNode, Graph, InputSource, NodeSource, Program, ReduceNode, Source
 from dandc.compiler.flow_walk import output_names, parameter_names
+from dandc.compiler.keys import decode_key
+from dandc.compiler.types import Type, TypeTable
 from dandc.vm.items import ItemSet
+from dandc.vm.jsonvalues import to_json
+from dandc.vm.summary import Lonely, Summary
+
+_SHORT = 40
 
 
 def why_skipped(program: Program, graph: Graph, node: FlowNode, sets: Sequence[ItemSet]) -> str:
@@ -33,7 +41,10 @@ def _maker(program: Program, graph: Graph, source: Source) -> str:
 
 
 def stories(nodes: Mapping[str, Mapping[str, Any]], program: Program, graph: Graph) -> Iterator[tuple[str, str]]:
-    """Each node with what happened to it in words: those of the graph first. `nodes` are counts, and `because` of skipped ones."""
+    """Each node with what happened to it in words: those of the graph first.
+
+    `nodes` are counts, with `because` of skipped ones and `alone` of joins.
+    """
     order = [node.name for node in graph.nodes if node.name in nodes]
     folds = {node.name for g in program.graphs.values() for node in g.nodes if isinstance(node, ReduceNode)}
     for name in [*order, *(name for name in nodes if name not in order)]:
@@ -56,15 +67,36 @@ def _story(counts: Mapping[str, Any]) -> Iterator[str]:
     if counts.get("skipped"):
         times = f" {counts['skipped']} times" if counts["skipped"] > 1 else ""
         yield f"skipped{times}: {counts.get('because', 'an item that it needs was absent')}"
-    for param, count in sorted(_unmatched(counts).items()):
-        yield f"{count} keys of `{param}` without a partner"
+    yield from counts.get("alone", ())
     if counts.get("begun"):
         yield f"{counts['begun']} begun, and nobody knows how they ended"
 
 
-def _unmatched(counts: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = counts.get("unmatched")
-    return found if isinstance(found, dict) else {}
+def alone(found: Lonely) -> str:
+    """`2 keys of `a` have no partner in `b`: "p", "q"`."""
+    side, other = (" with ".join(f"`{name}`" for name in names) for names in (found.side, found.other))
+    told = f"{found.count} keys of {side} have" if found.count > 1 else f"1 key of {side} has"
+    more = f" and {found.count - len(found.first)} more" if found.count > len(found.first) else ""
+    return f"{told} no partner in {other}: {', '.join(found.first)}{more}"
+
+
+def alone_in(summary: Summary) -> dict[str, tuple[str, ...]]:
+    """The sentences about keys without a partner, by node."""
+    return {
+        name: tuple(alone(counts.unmatched[side]) for side in sorted(counts.unmatched))
+        for name, counts in summary.nodes.items()
+        if counts.unmatched
+    }
+
+
+def shown_key(t: Type | None, key: bytes, types: TypeTable) -> str:
+    """A key on one short line, without what could steer a terminal."""
+    try:
+        text = json.dumps(to_json(t, decode_key(t, key, types), types), ensure_ascii=False) if t is not None else "?"
+    except EncodingError:  # only a bundle that no compiler made has such keys
+        return "?"
+    text = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
 
 
 def _times(what: str, count: Any) -> str:

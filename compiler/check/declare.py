@@ -117,6 +117,7 @@ def _declare_import(world: World, scope: Scope, item: tree.ImportItem) -> None:
         return
     # The loader has reported a module that is not there: what is used of it is no further mistake.
     symbol = Symbol("broken", default, item.span, public=False)
+    world.lacks_modules |= target is None
     if target is not None:
         symbol = Symbol("module", target, item.span, public=False)
     _add_name(world, scope, name, symbol)

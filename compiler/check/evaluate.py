@@ -132,6 +132,8 @@ def _value(world: World, typed: TFn, what: str, users: list[str]) -> Evaluated |
         return simple("T0351", f"the value of {what} is too large", expr.span, label, notes=_needed_by(users))
     if value is not None:
         return Evaluated(value)
+    if world.lacks_modules:
+        return None  # what would be computed may stand for something of a module that is not there
     if not world.may_compute:
         world.wanted_to_compute = True
         return None
@@ -178,7 +180,9 @@ def _computed(world: World, typed: TFn, what: str, users: list[str]) -> Evaluate
             label = f"stopped after {steps:_} steps"
             if steps < CONSTANT_STEPS:
                 label = f"the constants of a program take at most {PROGRAM_STEPS:_} steps together"
-            return simple("T0351", f"{what} takes too long to compute", expression, label, notes=notes)
+            sites = (*((result.site,) if result.site is not None else ()), *result.calls)
+            inside = [Label(s, "it was here") for s in sites if not _is_trusted(world, s) and s != expression][:1]
+            return simple("T0351", f"{what} takes too long to compute", expression, label, *inside, notes=notes)
         case "limit.output":
             label = f"more than {CONSTANT_BYTES:_} bytes, or too many arrays inside each other"
             return simple("T0351", f"the value of {what} is too large", expression, label, notes=notes)

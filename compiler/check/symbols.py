@@ -218,6 +218,8 @@ class World:
     broken: set[str] = Factory(set)
     # Modules that have lost items to syntax errors: that they lack a name says nothing.
     lossy: set[str] = Factory(set)
+    # Whether an import found nothing, which the loader has reported: expressions may then stand for what is not known.
+    lacks_modules: bool = False
     # Instantiated nominal types that occurred; lowering and flow graphs fill it through `check.types.define_type`.
     table: dict[str, TypeDef] = Factory(dict)
     check_fn: Callable[["World", FnDecl], TFn] = field(kw_only=True)

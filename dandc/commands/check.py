@@ -1,10 +1,11 @@
-"""`dandc check FILE...`"""
+"""`dandc check FILE|FOLDER...`"""
 
 import argparse
 from pathlib import Path
 
 from dandc.cache import Cache, default_folder
 from dandc.commands.output import Reporter, UseError, say
+from dandc.files import sources_in
 from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 
@@ -13,7 +14,7 @@ HELP = "Check programs: syntax, names, types and compositions. Nothing is run."
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a .dnd file")
+    parser.add_argument("files", nargs="+", metavar="FILE|FOLDER", help="a .dnd file, or a folder with such files")
     parser.add_argument("--watch", action="store_true", help="check one file again whenever it changes, until Ctrl-C")
     parser.add_argument("--hash", action="store_true", help="print the hash of each program without mistakes")
     parser.add_argument("--no-cache", action="store_true", help="do not use the cache folder")
@@ -36,7 +37,10 @@ def _check(options: argparse.Namespace, reporter: Reporter) -> int:
 
     cache = Cache(None if options.no_cache else default_folder()).open()
     failed = False
-    for name in options.files:
+    names = [str(path) for path in sources_in(options.files)]
+    if not names:
+        raise DiagnosticError(Diagnostic("U0901", f"there is no `.dnd` file in {', '.join(options.files)}", None))
+    for name in names:
         try:
             loaded, checked = check_file(Path(name), cache)
         except DiagnosticError as error:

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from dandc.commands.output import Reporter, say
-from dandc.files import read_source, write_atomically
+from dandc.files import read_source, sources_in, write_atomically
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
 
@@ -54,22 +53,8 @@ def _files(names: list[str]) -> Iterator[Path | None]:
     for name in names:
         if name == "-":
             yield None
-        elif os.path.isdir(name):
-            yield from _walk(name)
         else:
-            yield Path(name)
-
-
-def _walk(folder: str) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(files) if name.endswith(".dnd"))
-
-
-def _unreadable(error: OSError) -> None:
-    raise DiagnosticError(
-        Diagnostic("U0901", f"cannot read `{error.filename}`: {(error.strerror or '').lower()}", None)
-    )
+            yield from sources_in([name])
 
 
 def _formatted(path: Path | None, reporter: Reporter) -> _Formatted:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dandc.commands.out_folder import write_folder
 from dandc.commands.output import Reporter, UseError, say, tell
-from dandc.commands.results import as_json, show, write_folder
+from dandc.commands.results import as_json, show
 from dandc.compiler.flow import Graph, Program
 from dandc.keeping import open_memo
 from dandc.lang.diagnostics import Diagnostic
-from dandc.vm import RunResult
+from dandc.vm import RunLimits, RunResult
+from dandc.vm.limits import footprint, size_text
 
 if TYPE_CHECKING:
     from dandc.vm.memo import Memo
@@ -25,6 +27,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--owner", metavar="NAME", help="whose results; by default the user's of the operating system")
     parser.add_argument("--why", action="store_true", help="say of every node why it ran, or did not")
+
+
+def budget(parser: argparse.ArgumentParser) -> None:
+    """What all calls of the run may use together."""
+    parser.add_argument(
+        "--memory", metavar="SIZE", type=_size, help="memory for all sandboxes at a time, such as 4GiB (1GiB)"
+    )
+
+
+def _size(text: str) -> int:
+    """The bytes of a size as the language writes it."""
+    import re
+
+    from dandc.lang.literals import size_bytes
+
+    if not re.fullmatch(r"[0-9]{1,15}([KMG]i?)?B", text):
+        raise argparse.ArgumentTypeError(f"`{text[:40]}` is no size such as 512MiB or 4GiB")
+    return size_bytes(text)
+
+
+def run_limits(options: argparse.Namespace) -> RunLimits:
+    """The limits of the run; raises `UseError` for a budget in which nothing could run."""
+    if options.memory is None:
+        return RunLimits()
+    least = footprint(RunLimits().kernel)
+    if options.memory < least:
+        message = f"`--memory` is at least {size_text(least)}: so much a single call has without a `limit`"
+        raise UseError(Diagnostic("U0911", message, None))
+    return RunLimits(memory=options.memory)
 
 
 def results(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +102,10 @@ def give(options: argparse.Namespace, program: Program, graph: Graph, result: Ru
     if options.why:
         from dandc.vm.why import stories
 
-        nodes = {name: {**counts, "because": result.because.get(name)} for name, counts in result.nodes.items()}
+        nodes = {
+            name: {**counts, "because": result.because.get(name), "alone": result.alone.get(name, ())}
+            for name, counts in result.nodes.items()
+        }
         tell_stories(stories(nodes, program, graph))
 
 

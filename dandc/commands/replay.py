@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dandc.commands import kept
+from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter, UseError, say, tell
-from dandc.commands.results import output_folder
 from dandc.lang.diagnostics import Diagnostic
 from dandc.vm import RunError, loads
 from dandc.waiting import wait_for
@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--item", metavar="ITEM", help="the one for this item: its key, its name, or `#NUMBER`")
     parser.add_argument("--steps", metavar="COUNT", type=int, default=200, help="show at most so many steps (200)")
     kept.results(parser)
+    kept.budget(parser)
 
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -49,8 +50,9 @@ def _replay(options: argparse.Namespace, reporter: Reporter, journal: "Journal",
     from dandc.vm.keeping import replay
 
     program = loads(journal.head.program)
+    refuse_foreign(folder, program.graphs[journal.head.graph])
     try:
-        replayed = wait_for(lambda: replay(journal))
+        replayed = wait_for(lambda: replay(journal, limits=kept.run_limits(options)))
     except RunError as error:
         if error.fault is None:
             raise
@@ -74,7 +76,7 @@ def _look(options: argparse.Namespace, reporter: Reporter, journal: "Journal") -
 
     wanted = Wanted(options.node, options.item or "")
     try:
-        anyio.run(lambda: replay(journal, wanted=wanted))
+        anyio.run(lambda: replay(journal, wanted=wanted, limits=kept.run_limits(options)))
         raise AssertionError("a replay that looks for an instance ends with an error")
     except FoundInstanceError as found:
         looked = look(journal, found, options.steps, Cache(default_folder()).open().folder)

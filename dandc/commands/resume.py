@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from dandc.api import choose_composition
 from dandc.cache import Cache, default_folder
 from dandc.commands import kept
+from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter
-from dandc.commands.results import output_folder
 from dandc.commands.run import read_configs, read_inputs, split_option
 from dandc.compiler.flow import Graph, Program
 from dandc.compiling import Compiled, Options, compile_file
 from dandc.keeping import origin_of, recorded_program, recording_at
-from dandc.vm import InputItem, RunResult
+from dandc.vm import InputItem, RunLimits, RunResult
 from dandc.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     kept.results(parser)
     kept.arguments(parser)
+    kept.budget(parser)
 
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -52,13 +53,15 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
     inputs = [split_option(option, "input") for option in options.input]
     configs = [split_option(option, "config") for option in options.config]
+    limits = kept.run_limits(options)
     folder = kept.folder_of(options)
     with output_folder(folder), kept.memo(options, reporter) as memo:
         journal = open_journal(Path(options.file))
         try:
             program, graph, recording = _program(options, reporter, journal)
+            refuse_foreign(folder, graph)
             given = (read_inputs(program, graph, inputs, None), read_configs(program, configs))
-            result = _resume(journal, program, graph, given, recording, memo)
+            result = _resume(journal, program, graph, given, recording, memo, limits)
         finally:
             journal.close()
         kept.give(options, program, graph, result, folder)
@@ -78,9 +81,17 @@ def _program(options: argparse.Namespace, reporter: Reporter, journal: "Journal"
 
 
 def _resume(
-    journal: "Journal", program: Program, graph: Graph, given: Given, recording: "Recording", memo: "Memo | None"
+    journal: "Journal",
+    program: Program,
+    graph: Graph,
+    given: Given,
+    recording: "Recording",
+    memo: "Memo | None",
+    limits: RunLimits,
 ) -> RunResult:
     from dandc.vm.keeping import resume
 
     inputs, configs = given
-    return wait_for(lambda: resume(journal, program, graph.name, inputs, configs, recording=recording, memo=memo))
+    return wait_for(
+        lambda: resume(journal, program, graph.name, inputs, configs, recording=recording, memo=memo, limits=limits)
+    )

@@ -12,9 +12,9 @@ from dandc.cache import Cache, default_folder
 from dandc.commands import kept
 from dandc.commands.import_ import bind_argument, bindings
 from dandc.commands.isolate import isolation_argument, tell_of_isolation
+from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter, UseError
 from dandc.commands.progress import chosen, shown
-from dandc.commands.results import output_folder
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Compiled, Options, compile_file
@@ -58,6 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     isolation_argument(parser)
     parser.add_argument("--no-cache", action="store_true", help="compile anew and keep nothing")
     kept.arguments(parser)
+    kept.budget(parser)
     parser.add_argument("--record", metavar="FILE", help="write a journal: for `dandc replay`, `resume` and `why`")
     parser.add_argument("-O", type=int, choices=(0, 2), default=2, dest="opt", help="optimisation of native code")
 
@@ -70,18 +71,20 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         split_option(option, "config")
     if options.trace == "":
         raise UseError(Diagnostic("U0906", "the name of the trace file is empty", None))
+    limits = kept.run_limits(options)
     folder = kept.folder_of(options)
     with output_folder(folder):
-        return _compile_and_run(options, reporter, folder)
+        return _compile_and_run(options, reporter, folder, limits)
 
 
-def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None) -> int:
+def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None, limits: RunLimits) -> int:
     cache = Cache(None if options.no_cache else default_folder()).open()
     compiled = compile_file(options.file, cache, Options(opt=options.opt, bind=bindings(options.bind)))
     reporter.add_sources(compiled.sources)
     reporter.show((*compiled.diagnostics, *cache.warnings))
     program = compiled.program
     graph = choose_composition(program, options.composition)
+    refuse_foreign(folder, graph)
     inputs = read_inputs(program, graph, [split_option(option, "input") for option in options.input], options.inputs)
     configs = read_configs(program, [split_option(option, "config") for option in options.config])
     watch = Watch(trace=options.trace is not None)
@@ -89,7 +92,7 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     with kept.memo(options, reporter) as memo:
         keeping = _keeping(options, compiled, graph, memo)
         try:
-            result = _run(program, graph, inputs, configs, watch, options, keeping)
+            result = _run(program, graph, inputs, configs, watch, options, keeping, limits)
         except RunError:
             # Looking at the trace is how one finds out why; but why it failed is more than that it cannot be written.
             if options.trace is not None:
@@ -123,6 +126,7 @@ def _run(
     watch: Watch,
     options: argparse.Namespace,
     keeping: "Keeping | None",
+    limits: RunLimits,
 ) -> RunResult:
     from dandc.vm import run
 
@@ -133,7 +137,7 @@ def _run(
                 graph.name,
                 inputs,
                 configs=configs,
-                limits=RunLimits(),
+                limits=limits,
                 isolation=options.isolation,
                 watch=watch,
                 keeping=keeping,
@@ -170,18 +174,30 @@ def read_inputs(
     mistakes: list[Diagnostic] = []
     shapes = _inputs_file(file) if file is not None else {}
     for name, shape in shapes.items():
-        _take(items, mistakes, name, ports.get(name), lambda flow, s=shape: items_from_json(flow, s, program.types))
+        _take(
+            program,
+            items,
+            mistakes,
+            name,
+            ports.get(name),
+            lambda flow, s=shape: items_from_json(flow, s, program.types),
+        )
     for name, text in given:
         if name in items:
             mistakes.append(Diagnostic("U0905", f"the input `{name}` is given twice", None))
-        _take(items, mistakes, name, ports.get(name), lambda flow, t=text: _value(program, flow, t))
+        _take(program, items, mistakes, name, ports.get(name), lambda flow, t=text: _value(program, flow, t))
     if mistakes:
         raise RunError(*mistakes)
     return items
 
 
 def _take(
-    items: dict[str, Sequence[InputItem]], mistakes: list[Diagnostic], name: str, flow: FlowType | None, read: Any
+    program: Program,
+    items: dict[str, Sequence[InputItem]],
+    mistakes: list[Diagnostic],
+    name: str,
+    flow: FlowType | None,
+    read: Any,
 ) -> None:
     items[name] = []
     if flow is None:
@@ -189,7 +205,7 @@ def _take(
     try:
         items[name] = read(flow)
     except ValueMismatchError as error:
-        mistakes.append(input_mistake("R0732", f"the input `{name}`", flow, error))
+        mistakes.append(input_mistake("R0732", f"the input `{name}`", flow, error, program.types))
 
 
 def _inputs_file(file: str) -> dict[str, Any]:
@@ -215,7 +231,7 @@ def read_configs(program: Program, given: Sequence[tuple[str, str]]) -> dict[str
         try:
             configs[name] = _value(program, flow, text)[0].value
         except ValueMismatchError as error:
-            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error)) from None
+            raise RunError(input_mistake("R0736", f"the config `{name}`", flow, error, program.types)) from None
     return configs
 
 

@@ -129,8 +129,9 @@ class Session:
         if parsed.failed:
             return Answer(diagnostics=parsed.diagnostics, failed=True)
         items = relocated(parsed.module.items, path.parent, self.state.folder)
-        names = [item.name.text for item in items if isinstance(getattr(item, "name", None), tree.Name)]  # type: ignore[attr-defined]
-        told = f"loaded {len(items)} declarations" + (f": {', '.join(dict.fromkeys(names))}" if names else "")
+        found = [item.name.text for item in items if isinstance(getattr(item, "name", None), tree.Name)]  # type: ignore[attr-defined]
+        names = list(dict.fromkeys(found))
+        told = f"loaded {len(names)} declaration{'s' * (len(names) != 1)}" + (f": {', '.join(names)}" if names else "")
         return self._changed(declare(self.state, items, source), (told,))
 
     # Statements and values.

@@ -29,6 +29,8 @@ from dandc.vm import EndpointAddress, InputItem, Placement, RunError, RunLimits,
 from dandc.vm.failures import diagnostic_code
 from dandc.vm.jsonvalues import to_json
 
+# Sentences about joins that a failed test shows.
+_MOST_ALONE = 4
 _EMPTY = InstanceResult("ok", (), ())
 
 
@@ -176,6 +178,7 @@ class _Row:
     configs: dict[str, Any] = field(factory=dict)  # neutral, as pieces see them
     secrets: dict[str, Secret] = field(factory=dict)
     notes: list[Diagnostic] = field(factory=list)
+    alone: list[str] = field(factory=list)
 
     async def run(self) -> tuple[Diagnostic, ...]:
         """What was not as expected; warnings too."""
@@ -188,8 +191,12 @@ class _Row:
                     await self._trap_step(step)
             await self._body()
         except _Stop as stop:
-            return (*self.notes, *stop.diagnostics)
+            return (*self.notes, *map(self._with_alone, stop.diagnostics))
         return tuple(self.notes)
+
+    def _with_alone(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Why there may be less than was expected: keys that joins found no partner for, in the runs so far."""
+        return evolve(diagnostic, notes=(*diagnostic.notes, *self.alone[:_MOST_ALONE]))
 
     # Pure pieces.
 
@@ -278,6 +285,7 @@ class _Row:
             self._check_failure(step, error)
             return
         self._check_requests(step)
+        self.alone += [f"in `{node}`, {text}" for node, texts in result.alone.items() for text in texts]
         if step.must_fail:
             raise _Stop(Diagnostic("R0752", "the run did not fail", step.span, "a failure is expected"))
         self.values += [_value(port, result) for port in step.outputs]

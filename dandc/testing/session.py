@@ -93,7 +93,7 @@ async def _run_all(
 
 
 def _mistaken(path: Path, error: DiagnosticError, listener: Listener) -> FileVerdicts:
-    sources = error.sources if isinstance(error, CompileError) else {}
+    sources = dict(error.sources) if isinstance(error, CompileError) else {}
     listener.file(str(path), sources, error.diagnostics)
     return FileVerdicts(str(path), (), error.diagnostics)
 

@@ -86,7 +86,10 @@ def _composition(checker: _Checker, item: Composition, declared: dict[str, Decla
         declaration = declared.get(application.function.text)
         if declaration is None:
             message = f"`{application.function.text}` is not declared before it is used"
-            checker.unknown("I1003", message, application.function, list(declared))
+            if application.function.text == "HTTP":
+                checker.found.append(_http_not_declared(message, application.function, item))
+            else:
+                checker.unknown("I1003", message, application.function, list(declared))
         else:
             _application(checker, application, declaration)
         for argument in application.arguments:
@@ -99,6 +102,13 @@ def _composition(checker: _Checker, item: Composition, declared: dict[str, Decla
     for circle in _circles(item):
         way = " -> ".join(f"`{name.text}`" for name in (*circle, circle[0]))
         checker.mistake("I1008", f"these sets need each other: {way}", circle[0].span, "never made")
+
+
+def _http_not_declared(message: str, name: Name, item: Composition) -> Diagnostic:
+    """Upstream's own function is declared like others; the machine knows it by name."""
+    start = Span(item.span.file, item.span.start, item.span.start)
+    fix = Fix("declare it", start, "function HTTP(requests) => (headers, bodies);\n")
+    return Diagnostic("I1003", message, name.span, "not known", fixes=(fix,))
 
 
 def _application(checker: _Checker, application: Application, declaration: Declaration) -> None:

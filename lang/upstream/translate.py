@@ -94,10 +94,13 @@ class _Translation:
         imports = {line for bound in used.values() for line in bound.imports}
         http = [d for d in self.declared.values() if is_http(d) and d.name.text not in self.bindings]
         if http:
-            imports |= {"import http;", "import upstream;"}
+            imports.add("import upstream;")
+        sends = any(line.startswith("import upstream") for line in imports)
+        if sends:
+            imports.add("import http;")
         if imports:
             yield "\n".join(sorted(imports))
-        if http:
+        if sends:
             url, endpoint = self.fresh("http_url"), self.fresh("http_endpoint")
             yield f"/// Requests may go to this address and below it.\nconfig {url}: str;\nendpoint {endpoint} = http({url});"
 

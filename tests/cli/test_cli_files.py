@@ -106,3 +106,27 @@ def test_a_name_that_is_not_text_works(dandc: Any) -> None:
     dandc.write(name, GOOD)
     assert dandc("run", name, "-i", "text=hi").worked().out == b"hi!"
     dandc("run", Path(name).with_suffix(".nothing")).failed("U0901")
+
+
+def test_a_folder_is_checked_whole(dandc: Any) -> None:
+    for name in ("programs/a.dnd", "programs/deep/b.dnd", "programs/.hidden/c.dnd", "programs/notes.txt"):
+        (dandc.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        dandc.write(name, "fn f() -> i64 = x;\n" if name[-3:] == "dnd" else "no program")
+    told = dandc("check", "programs").failed("N0201", "N0201")
+    assert "programs/a.dnd:1:17" in told.err
+    assert "programs/deep/b.dnd:1:17" in told.err
+    (dandc.folder / "empty").mkdir()
+    dandc("check", "empty").failed("U0901")
+
+
+@pytest.mark.parametrize("command", ["check", "graph"])
+def test_a_bundle_is_named_as_one(dandc: Any, command: str) -> None:
+    dandc.write("good.dnd", GOOD)
+    dandc("build", "good.dnd", "--cpu", "x86-64-v2").worked()
+    assert "a bundle" in dandc(command, "good.dndb").failed("U0902").err
+
+
+def test_nothing_is_no_bundle(dandc: Any) -> None:
+    dandc.write("nothing.dnd", "// nothing\n")
+    dandc("build", "nothing.dnd").failed("U0910")
+    assert not (dandc.folder / "nothing.dndb").exists()

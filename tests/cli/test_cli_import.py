@@ -119,6 +119,29 @@ def test_bindings_that_do_not_fit(dandc: Any, bind: str, code: str, status: int)
     dandc("import", "render.dc", "--bind", bind).failed(code, status=status)
 
 
+CALL = "composition Ask(In) => (Out) { HTTP(request = each In) => (Out = bodies); }\n"
+
+
+def test_http_that_is_not_upstreams_own_is_pointed_out(dandc: Any) -> None:
+    dandc.write("ask.dc", CALL)
+    told = dandc("import", "ask.dc").failed("I1003").err
+    assert "function HTTP(requests) => (headers, bodies);" in told
+    dandc.write("ask.dc", "function HTTP(request) => (headers, bodies);\n" + CALL)
+    warned = dandc("import", "ask.dc")
+    assert warned.status == 0
+    assert "warning[I1011]" in warned.err
+
+
+def test_a_binding_to_the_module_upstream_brings_its_endpoint(dandc: Any, service: str) -> None:
+    dandc.write("ask.dc", "function HTTP(request) => (headers, bodies);\n" + CALL)
+    bind = "--bind=HTTP=upstream.exchange"
+    assert "config http_url: str;" in dandc("import", "ask.dc", bind).worked().out.decode()
+    request = given(f"GET {service}/x HTTP/1.1\n\n")
+    told = dandc("run", "ask.dc", bind, "-i", f"In={request}", "--config", f"http_url={service}", "--json").worked()
+    (answer,) = told.json["outputs"]["Out"]
+    assert base64.b64decode(answer["value"]) == b"/x None"
+
+
 def test_mistakes_have_a_place(dandc: Any) -> None:
     dandc.write("wrong.dc", "function F(a) => (b);\ncomposition X(s) => (t) {\n    F(a = all u) => (t = b);\n}\n")
     assert "wrong.dc:3:15" in dandc("run", "wrong.dc").failed("I1005").err

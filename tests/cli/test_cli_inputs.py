@@ -1,6 +1,7 @@
 """Inputs from the command line and from a file; the shape of `--json`; and what is said when an input does not fit."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -157,7 +158,7 @@ def test_inputs_that_do_not_fit(dandc: Any, options: list[str], code: str) -> No
         ("xs", [{"key": "a", "value": 1}, {"key": 7, "value": 1}], "[1].key"),
         ("xs", [{"value": 1}], "[0]"),
         ("xs", [1], "[0]"),
-        ("xs", {"a": 1}, "the value"),
+        ("xs", 5, "the value"),
         ("data", "not base64!", "the value"),
         ("plain", ["a", 1], "[1]"),
     ],
@@ -172,6 +173,42 @@ def test_the_note_leads_to_the_place_in_the_value(echo: Any, name: str, value: A
 def test_several_mistakes_are_shown_at_once(echo: Any) -> None:
     echo.write("inputs.json", json.dumps({**WHOLE, "n": "x", "p": 1}))
     echo("run", "echo.dnd", "--inputs", "inputs.json").failed("R0732", "R0732")
+
+
+FORMS = """
+record R { id: i64, tags: array[str], at: option[f64] }
+enum E { a(i64, str), b }
+function f(n: i64, p: set[i64 => R], q: set[str => E], t: (bool, map[str, u8]), o: set[str => i64]) => (m: i64, names: str) {
+    emit m <- n;
+    emit names <- o.entries().map(|(k, v)| f"{k}{v}").join(" ");
+}
+composition main(n: i64, p: set[i64 => R], q: set[str => E], t: (bool, map[str, u8]), o: set[str => i64]) => (m: i64, names: str) {
+    m, names = f(n, all p, all q, t, all o);
+}
+"""
+
+
+def test_a_value_of_another_shape_is_answered_with_the_form(dandc: Any) -> None:
+    """And the form that is shown is one that fits."""
+    dandc.write("forms.dnd", FORMS)
+    wrong = [option for name in ("n", "p", "q", "t", "o") for option in ("-i", f"{name}=x")]
+    told = dandc("run", "forms.dnd", *wrong).failed(*["R0732"] * 5).err
+    forms = re.findall(r"the form is `(.*)`\n", told)
+    assert forms[:2] == ["3", '[{"key": 3, "value": {"id": 3, "tags": ["text"], "at": 0.5}}]']
+    assert "Expecting" not in told
+    right = [option for name, form in zip("npqto", forms, strict=True) for option in ("-i", f"{name}={form}")]
+    assert dandc("run", "forms.dnd", *right, "--json").worked().value("names") == "text3"
+
+
+def test_a_set_with_text_keys_is_an_object(dandc: Any) -> None:
+    dandc.write("forms.dnd", FORMS)
+    given = ("-i", "n=1", "-i", "p=[]", "-i", "q={}", "-i", "t=[true, {}]")
+    finished = dandc("run", "forms.dnd", *given, "-i", 'o={"nut": 10, "bolt": 2}', "--json").worked()
+    assert finished.value("names") == "bolt2 nut10"
+    told = dandc("run", "forms.dnd", *given, "-i", 'o={"nut": 10, "bolt": "2"}').failed("R0732")
+    assert ".bolt: a number is expected" in told.err
+    given = ("-i", "n=1", "-i", "o={}", "-i", "q={}", "-i", "t=[true, {}]", "-i", 'p={"1": 2}')
+    assert "an array is expected, not an object" in dandc("run", "forms.dnd", *given).failed("R0732").err
 
 
 def test_configs(dandc: Any) -> None:

@@ -96,7 +96,22 @@ def test_one_instance_is_shown_step_by_step(dandc: Any) -> None:
     assert "as recorded, to the bit" in badly
     assert "  ... 4 steps more ..." in summed
     dandc("replay", "run.journal", "--node", "f", "--item", "#9").failed("R0791")
-    dandc("replay", "run.journal", "--node", "h").failed("R0791")
+    assert "it has `f`, `g`" in dandc("replay", "run.journal", "--node", "h").failed("R0791").err
+
+
+def test_an_item_with_a_key_is_found_by_its_number_too(dandc: Any) -> None:
+    """Its types stand there once."""
+    program = dandc.write(
+        "p.dnd",
+        "record Order { id: i64 }\n"
+        "function f(x: i64) => (y: i64) { let order = Order(id: x); emit y <- order.id; }\n"
+        "composition main(xs: set[str => i64]) => (ys: set[str => i64]) { ys = f(each xs); }\n",
+    )
+    dandc("run", program, "-i", 'xs={"a": 1, "b": 2}', "--record", "run.journal").worked()
+    by_key = dandc("replay", "run.journal", "--node", "f", "--item", "b").worked().out.decode()
+    assert by_key == dandc("replay", "run.journal", "--node", "f", "--item", "#1").worked().out.decode()
+    assert "order: Order = Order(id: 2)\n" in by_key
+    assert "its key" in dandc("replay", "run.journal", "--node", "f", "--item", "c").failed("R0791").err
 
 
 def test_a_corrected_program_goes_on_where_the_wrong_one_stopped(dandc: Any) -> None:
@@ -127,6 +142,28 @@ def test_a_skipped_node_is_explained(dandc: Any) -> None:
 
     assert ["f  ran once", "g  skipped: `y` is absent: `f` gave no `y`"] == told.err.splitlines()
     assert told.err in dandc("why", "run.journal").worked().out.decode()
+
+
+def test_keys_without_a_partner_are_named(dandc: Any) -> None:
+    """The first three of them, in words and in the same words everywhere; nothing in them steers the terminal."""
+    program = dandc.write(
+        "p.dnd",
+        "function f(a: set[i64], b: set[i64]) => (n: i64) = a.len() + b.len();\n"
+        "composition main(xs: set[str => i64], ys: set[str => i64]) => (n: set[str => i64]) { n = f(keyed xs, keyed ys) by a left b; }\n"
+        'test "t" { let r = run main(xs: [("p", 1), ("q", 2)], ys: [("p", 1)]); expect r.n == []; }\n',
+    )
+    inputs = {
+        name: [{"key": key, "value": 1} for key in keys]
+        for name, keys in (("xs", ["p", "b\x1b[2J", "x" * 99, "d", "e"]), ("ys", ["p", "z"]))
+    }
+    dandc.write("in.json", json.dumps(inputs))
+    told = dandc("run", program, "--inputs", "in.json", "--record", "run.journal").worked()
+    lonely = '4 keys of `a` have no partner in `b`: "b\\u001b[2J", "d", "e" and 1 more; 1 key of `b` has no partner in `a`: "z"'
+
+    assert [f"f  5 ran; {lonely}"] == told.err.splitlines()
+    assert f"f  ran 5 times; {lonely}" in dandc("why", "run.journal").worked().out.decode()
+    failed = dandc("test", program)
+    assert '= note: in `f`, 1 key of `a` has no partner in `b`: "q"' in failed.err
 
 
 def test_no_secret_is_in_a_journal_or_a_cache(dandc: Any, serve: Any, example: Path) -> None:

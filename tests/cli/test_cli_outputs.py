@@ -35,7 +35,9 @@ def make(dandc: Any) -> Any:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """Every file, less the list of those that dandc has written."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".dandc-outputs")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
 def test_a_folder_of_outputs(make: Any) -> None:
@@ -51,7 +53,8 @@ def test_a_folder_of_outputs(make: Any) -> None:
         "points/0.json": b'{\n  "x": 1\n}\n',
         "points/1.json": b'{\n  "x": 2\n}\n',
     }
-    assert sorted(os.listdir(make.folder / "deep" / "er")) == ["data", "parts", "point.json", "points", "text"]
+    there = sorted(os.listdir(make.folder / "deep" / "er"))
+    assert there == [".dandc-outputs", "data", "parts", "point.json", "points", "text"]
     assert len(os.listdir(make.folder / "deep" / "er" / "parts")) == 3
     assert not (make.folder / "up").exists()
 
@@ -64,14 +67,90 @@ def test_json_and_a_folder_together(make: Any) -> None:
 
 def test_a_second_run_replaces_the_first(make: Any) -> None:
     make("run", "make.dnd", *GIVEN, "--out", "made").worked()
-    (make.folder / "made" / "parts" / "old").write_text("of the run before")
     (make.folder / "made" / "mine").write_text("not dandc's")
+    (make.folder / "made" / "own").mkdir()
+    (make.folder / "made" / "own" / "too").write_text("nor this")
     make("run", "make.dnd", "-i", "n=2", "-i", "size=1", "--out", "made").worked()
     found = content(make.folder / "made")
     assert found["text"] == b"abcdefgh"
     assert found["point.json"] == b'{\n  "x": 50\n}\n'
     assert found["mine"] == b"not dandc's"
-    assert "parts/old" not in found
+    assert found["own/too"] == b"nor this"
+
+
+COUNTS = """
+function count(n: i64) => (counts: set[str => i64], most: optional i64) {
+    for i in 0..n { emit counts[f"k{i}"] <- i; }
+    if n > 0 { emit most <- n; }
+}
+composition main(n: i64) => (counts: set[str => i64], most: optional i64) { counts, most = count(n); }
+"""
+
+
+def test_a_run_leaves_nothing_of_the_outputs_before(dandc: Any) -> None:
+    dandc.write("count.dnd", COUNTS)
+    for n, left in (
+        (2, ["counts/k0.json", "counts/k1.json", "most.json"]),
+        (1, ["counts/k0.json", "most.json"]),
+        (0, []),
+    ):
+        dandc("run", "count.dnd", "-i", f"n={n}", "--out", "made").worked()
+        assert list(content(dandc.folder / "made")) == left
+    # What was a folder of outputs may become a file of one, and the other way round.
+    dandc.write(
+        "text.dnd",
+        COUNTS.replace("counts: set[str => i64]", "counts: str")
+        .replace('counts[f"k{i}"] <- i', "")
+        .replace("for i in 0..n { emit ; }", 'emit counts <- "none";'),
+    )
+    dandc("run", "count.dnd", "-i", "n=1", "--out", "made").worked()
+    dandc("run", "text.dnd", "-i", "n=0", "--out", "made").worked()
+    assert content(dandc.folder / "made") == {"counts": b"none"}
+    dandc("run", "count.dnd", "-i", "n=1", "--out", "made").worked()
+    assert list(content(dandc.folder / "made")) == ["counts/k0.json", "most.json"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "earlier"),
+    [
+        ("parts/thesis.txt", False),
+        ("parts/thesis.txt", True),
+        ("parts/deep/er", True),
+        ("text", False),
+        ("point.json/x", False),
+        ("none_such", True),
+    ],
+)
+def test_what_no_run_has_written_is_never_deleted(make: Any, mine: str, *, earlier: bool) -> None:
+    """The run does not even begin (n is 0, which fails), whether the folder is new to dandc or holds outputs already."""
+    folder = make.folder / "made"
+    if earlier and mine in ("parts/thesis.txt", "parts/deep/er", "none_such"):
+        make("run", "make.dnd", *GIVEN, "--out", "made").worked()
+    (folder / mine).parent.mkdir(parents=True, exist_ok=True)
+    (folder / mine).write_text("mine")
+    before = content(folder)
+    finished = make("run", "make.dnd", "-i", "n=0", "-i", "size=1", "--out", "made").failed("U0912")
+    assert content(folder) == before
+    assert before[mine] == b"mine"
+    assert mine.partition("/")[0] in finished.err
+
+
+def test_a_damaged_list_of_what_dandc_wrote_protects_everything(make: Any) -> None:
+    make("run", "make.dnd", *GIVEN, "--out", "made").worked()
+    for damage in (b"[]", b'{"files": "text"}', b"[" * 100_000):
+        (make.folder / "made" / ".dandc-outputs").write_bytes(damage)
+        before = content(make.folder / "made")
+        make("run", "make.dnd", *GIVEN, "--out", "made").failed("U0912")
+        assert content(make.folder / "made") == before
+
+
+def test_a_link_in_the_place_of_an_output_is_not_followed(make: Any) -> None:
+    (make.folder / "elsewhere").mkdir()
+    (make.folder / "elsewhere" / "mine").write_text("mine")
+    (make.folder / "made").mkdir()
+    (make.folder / "made" / "parts").symlink_to("../elsewhere")
+    make("run", "make.dnd", *GIVEN, "--out", "made").failed("U0912")
+    assert content(make.folder / "elsewhere") == {"mine": b"mine"}
 
 
 def test_a_run_that_fails_leaves_the_folder_as_it_was(make: Any) -> None:
@@ -83,14 +162,21 @@ def test_a_run_that_fails_leaves_the_folder_as_it_was(make: Any) -> None:
     assert not (make.folder / "new").exists()
 
 
-def test_something_else_in_the_way_is_seen_before_anything_is_moved(make: Any) -> None:
-    (make.folder / "made" / "text").mkdir(parents=True)
-    make("run", "make.dnd", *GIVEN, "--out", "made").failed("U0906")
-    assert os.listdir(make.folder / "made") == ["text"]
-    (make.folder / "other").mkdir()
-    (make.folder / "other" / "points").write_text("a file")
-    make("run", "make.dnd", *GIVEN, "--out", "other").failed("U0906")
-    assert content(make.folder / "other") == {"points": b"a file"}
+def test_repeating_and_finishing_a_run_delete_nothing_either(make: Any) -> None:
+    make("run", "make.dnd", *GIVEN, "--record", "run.journal").worked()
+    (make.folder / "made" / "parts").mkdir(parents=True)
+    (make.folder / "made" / "parts" / "mine").write_text("mine")
+    for command in ("resume", "replay"):
+        make(command, "run.journal", "--out", "made").failed("U0912")
+    assert content(make.folder / "made") == {"parts/mine": b"mine"}
+
+
+def test_an_empty_folder_may_become_that_of_a_set_but_not_a_file(make: Any) -> None:
+    (make.folder / "made" / "parts").mkdir(parents=True)
+    make("run", "make.dnd", *GIVEN, "--out", "made").worked()
+    (make.folder / "other" / "text").mkdir(parents=True)
+    make("run", "make.dnd", *GIVEN, "--out", "other").failed("U0912")
+    assert os.listdir(make.folder / "other") == ["text"]
 
 
 @pytest.mark.parametrize("place", ["make.dnd", "make.dnd/below", "/proc/nothing", "/dev/null", "a\0b", "x" * 300])

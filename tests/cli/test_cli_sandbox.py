@@ -111,3 +111,44 @@ def test_an_endless_loop_meets_its_limit(dandc: Any) -> None:
     finished = dandc("run", "endless.dnd", "-i", "n=0")
     assert finished.codes() in (["S0801"], ["S0802"])
     finished.failed(*finished.codes())
+
+
+LIMITS = """
+function big(n: i64) => (m: i64) { var xs: array[i64] = []; for i in 0..n { xs.append(i); } emit m <- xs.len(); }
+function page(n: i64) => (text: str) = "x".repeat(n);
+function spin(n: i64) => (m: i64) { var m = n; while m > 0 { m += 1; m -= 1; } emit m <- m; }
+composition memory(n: i64) => (m: i64) { m = big(n) limit memory 1MiB; }
+composition output(n: i64) => (text: str) { text = page(n) limit output 1MiB; }
+composition time(n: i64) => (m: i64) { m = spin(n) limit time 20ms; }
+composition wide(n: i64) => (m: i64) { m = big(n) limit memory 2GiB; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("composition", "n", "code", "message", "cure"),
+    [
+        ("memory", 1_000_000, "S0803", "needs more memory than its limit of 1MiB", "limit memory 4MiB"),
+        ("output", 2_000_000, "S0804", "gives more than its limit of 1MiB", "limit output 4MiB"),
+        ("time", 1, "S0801", "ran longer than its limit of 20ms", "limit time 80ms"),
+        ("wide", 1, "S0809", "2072MiB, the budget for all calls of the run is 1GiB", "--memory 4GiB"),
+    ],
+)
+def test_who_passes_a_limit_is_told_its_size_and_how_to_raise_it(
+    dandc: Any, composition: str, n: int, code: str, message: str, cure: str
+) -> None:
+    dandc.write("limits.dnd", LIMITS)
+    failed = dandc("run", "limits.dnd", composition, "-i", f"n={n}").failed(code)
+    told = " ".join(failed.err.replace("|", " ").split())
+    assert message in told
+    assert cure in told
+
+
+def test_the_budget_of_all_calls_is_an_option_of_all_that_runs(dandc: Any) -> None:
+    dandc.write("limits.dnd", LIMITS)
+    wide = ("run", "limits.dnd", "wide", "-i", "n=3", "--record", "run.journal")
+    assert dandc(*wide, "--memory", "3GiB", "--json").worked().value("m") == 3
+    dandc("replay", "run.journal").failed("S0809")
+    dandc("replay", "run.journal", "--memory", "3GiB").worked()
+    for size in ("much", "4gb", "-1GiB"):
+        assert dandc("run", "limits.dnd", "wide", "-i", "n=3", f"--memory={size}").status == 2
+    dandc("run", "limits.dnd", "wide", "-i", "n=3", "--memory", "64MiB").failed("U0911", status=2)

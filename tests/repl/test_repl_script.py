@@ -306,12 +306,12 @@ def test_files_are_loaded_and_loaded_again(script: Run, tmp_path: Path) -> None:
     found = script('shallow()\ndeep.deep()\nimport "lib/deep.dnd" as d\nd.deep()\n:load lib/main.dnd\n', "lib/main.dnd")
     assert found.err == ""
     assert found.lines == [
-        "loaded 2 declarations: shallow",
+        "loaded 1 declaration: shallow",
         "42: i64",
         "7: i64",
         "declared `d`",
         "7: i64",
-        "loaded 2 declarations: shallow",
+        "loaded 1 declaration: shallow",
     ]
 
 

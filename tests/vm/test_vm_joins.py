@@ -70,27 +70,34 @@ def oracle_join(left: list[Shard], right: list[Shard], strategy: str) -> list[Sh
     return found
 
 
-def oracle_unmatched(left: list[Shard], right: list[Shard], param: int) -> dict[int, set[Any]]:
-    """The keys, or else items, of each parameter that stand in a shard without a partner."""
-    lonely = [sees for key, sees in left if all(key != other for other, _ in right)]
-    found: dict[int, set[Any]] = {}
-    for sees in lonely:
-        for other, items in sees.items():
-            found.setdefault(other, set()).add(tuple(items))
-    alone = [tuple(sees[param]) for key, sees in right if all(key != other for other, _ in left)]
-    return {**found, param: set(alone)}
+# Keys without a partner: the parameters of their side, those of the other, and the keys.
+Lonely = tuple[tuple[int, ...], tuple[int, ...], list[Any]]
 
 
-def oracle(sides: list[tuple[int, str, list[Item]]], strategies: Sequence[str]) -> tuple[list[Shard], dict[int, int]]:
-    joined = shards_of(*sides[0])
-    unmatched: dict[int, set[Any]] = {}
+def oracle(sides: list[tuple[int, str, list[Item]]], strategies: Sequence[str]) -> tuple[list[Shard], list[Lonely]]:
+    joined, params = shards_of(*sides[0]), (sides[0][0],)
+    unmatched: list[Lonely] = []
     for strategy, side in zip(strategies, sides[1:], strict=True):
-        right = shards_of(*side)
+        right, param = shards_of(*side), (side[0],)
         if strategy != "cross":
-            for param, lonely in oracle_unmatched(joined, right, side[0]).items():
-                unmatched[param] = unmatched.get(param, set()) | lonely
-        joined = oracle_join(joined, right, strategy)
-    return joined, {param: len(lonely) for param, lonely in sorted(unmatched.items()) if lonely}
+            keys = [{key for key, _ in shards} for shards in (joined, right)]
+            unmatched += [(params, param, sorted(keys[0] - keys[1])), (param, params, sorted(keys[1] - keys[0]))]
+        joined, params = oracle_join(joined, right, strategy), params + param
+    return joined, [lonely for lonely in unmatched if lonely[2]]
+
+
+def told(unmatched: Iterable[Lonely]) -> list[Any]:
+    """As `found_by` has them: all are counted, three are named."""
+    return [(side, other, len(keys), keys[:3]) for side, other, keys in unmatched]
+
+
+def found_by(plan: Plan, types: Sequence[Type | None]) -> list[Any]:
+    shown = []
+    for found in plan.unmatched:
+        t = types[min(found.side, found.other, key=len)[0]]
+        keys = [flat(decode_key(t, key)) for key in found.first]  # type: ignore[arg-type]
+        shown.append((found.side, found.other, found.count, keys))
+    return shown
 
 
 # --- the machine's answer in the same form ----------------------------------------------------------------------------
@@ -151,7 +158,7 @@ def mismatches(call: Call, source: random.Random) -> list[str]:
     """How the machine's plan differs from the oracle's answer."""
     expected, unmatched = oracle(call.sides, call.strategies)
     plan = call.plan()
-    if (plan.count, dict(plan.unmatched)) != (len(expected), unmatched):
+    if (plan.count, found_by(plan, call.types)) != (len(expected), told(unmatched)):
         return [f"{plan.count} {plan.unmatched}, not {len(expected)} {unmatched}"]
     ranges = [(0, plan.count)] if plan.count else []
     if plan.count > 1:
@@ -308,7 +315,7 @@ def test_a_join_of_many_keys_is_linear() -> None:
         sets, _ = plan.shard(0, plan.count)
         taken.append(process_time() - began)
         assert (plan.count, [len(items) for items in sets]) == (count, [count, count // 2])
-        assert plan.unmatched == {0: count // 2}
+        assert [(found.side, found.count) for found in plan.unmatched] == [((0,), count // 2)]
     assert taken[1] < 4 * 3 * taken[0]
 
 
@@ -372,7 +379,8 @@ def test_groups_of_keys_hold_whole_keys(strategy: str) -> None:
         cut = RandomCut(source)
         plan = in_groups(loose, cut)
         expected, unmatched = oracle(exact.sides, exact.strategies)
-        assert (plan.unmatched, plan.count, cut.starts[-1]) == (unmatched, len(cut.starts) - 1, len(expected))
+        assert (plan.count, cut.starts[-1]) == (len(cut.starts) - 1, len(expected))
+        assert found_by(plan, loose.types) == told(unmatched)
         for i in range(plan.count):
             group = expected[cut.starts[i] : cut.starts[i + 1]]
             for param, items in enumerate(plan.items(i, i + 1)):

@@ -121,9 +121,9 @@ def test_shares_are_bounded_by_their_run_and_by_all() -> None:
     assert ["a", "c", "d", "b"] == woken
     b.give_back()
     assert "e" == woken[-1]
-    with pytest.raises(TooBigError, match="the budget for all calls is 50"):
+    with pytest.raises(TooBigError, match="the budget for all calls of the run is 50B"):
         ask(one, "f", 51)
-    with pytest.raises(TooBigError, match="the budget for all calls is 100"):
+    with pytest.raises(TooBigError, match="the budget for all calls of the run is 100B"):
         ask(other, "f", 101)
     for ticket in (c, d, e):
         ticket.give_back()
