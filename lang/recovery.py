@@ -15,7 +15,7 @@ Every token is tried on the states alone before it is fed, so that the automaton
 refuses. Lark extends lists of children in place; a restored stack therefore cuts them to the length that they had.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -52,6 +52,7 @@ TEXTS = {
 _INSERTIONS = ("COMMA", "FAT_ARROW", "COLON", "LEFT_ARROW", "RPAR", "RSQB")
 _NEAR = 4
 _OPERAND_ENDS = frozenset("NAME QUOTED INT FLOAT STR TRUE FALSE RPAR RSQB FSTR_END".split())
+_BEFORE_BLOCK = frozenset("FAT_ARROW PIPE EQUAL LEFT_ARROW".split())
 _BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
 
 
@@ -133,6 +134,35 @@ def is_conditional(tokens: "list[Token]", index: int) -> bool:
         return False
     previous = tokens[index - 1]
     return previous.type in _OPERAND_ENDS and previous.end_line == tokens[index].line
+
+
+def comma_before_policy(tokens: "list[Token]", index: int, fits: Callable[[str], bool]) -> bool:
+    """Whether a comma stands between two policies; behind it a word is not known as one."""
+    following = str(tokens[index + 1]).upper() if index + 1 < len(tokens) else ""
+    return index < len(tokens) and tokens[index].type == "COMMA" and following in POLICIES and fits("TIMEOUT")
+
+
+def block_for_value(
+    tokens: "list[Token]", index: int, opened: "Sequence[Token]", fits: Callable[[str], bool]
+) -> int | None:
+    """The index of a brace that is read as that of a record, and begins a block that stands for a value.
+
+    Known by the first or second token behind it, at `index`, where the record cannot go on. `fits` says what may
+    stand there.
+    """
+    if not opened or opened[-1].type != "LBRACE" or index >= len(tokens):
+        return None
+    brace = next((i for i in (index - 1, index - 2) if tokens[i] is opened[-1]), None)
+    if brace is None or brace == 0 or fits("SEMICOLON") or fits("BROKEN"):
+        return None
+    before, type_ = tokens[brace - 1].type, tokens[index].type
+    if index == brace + 1:
+        return (
+            brace if before in _BEFORE_BLOCK and type_ not in ("COMMA", "RBRACE", "LBRACE") and fits("RBRACE") else None
+        )
+    if not fits("COLON") or type_ == "COMMA":
+        return None
+    return brace if before in ("FAT_ARROW", "PIPE") or (before in _BEFORE_BLOCK and type_ != "RBRACE") else None
 
 
 def in_flow(problem: "Problem") -> bool:
@@ -248,6 +278,11 @@ class _Careful:
     def _repair(self, token: "Token") -> Repair:
         following = self.tokens[self.index + 1].type if self.index + 1 < self.end else "$END"
         if lacks_condition(self.tokens, self._first()) or self._is_flow_control():
+            return Repair("")
+        tokens = self.tokens[: self.end]
+        if block_for_value(tokens, self.index, self.opened, self._fits) is not None:
+            return Repair("")
+        if comma_before_policy(tokens, self.index, self._fits):
             return Repair("")
         if self._ends_statement(token) and self._fits("SEMICOLON", token.type):
             return Repair("insert", ("SEMICOLON",))
