@@ -257,6 +257,19 @@ def _typed_lambda(case: Case) -> Diagnostic | None:
     return Diagnostic("P0127", message, case.span, "no type here", fixes=fixes)
 
 
+def _empty_payload(case: Case) -> Diagnostic | None:
+    """`b() => ...` for a variant that carries nothing."""
+    opening = case.problem.previous
+    if case.type != "RPAR" or opening is None or opening.type != "LPAR" or "TRUE" not in case.problem.expected:
+        return None
+    if "LSQB" in case.problem.expected or case.problem.type_at(-2) not in ("NAME", "QUOTED", "FNAME"):
+        return None
+    span = case.of(opening).to(case.span)
+    fix = Fix("leave them out", span, "", certain=True)
+    message = "a variant that carries nothing has no parentheses"
+    return Diagnostic("P0127", message, span, "nothing in them", fixes=(fix,))
+
+
 def _named_payload(case: Case) -> Diagnostic | None:
     """`under(cents: i64)` in an enum."""
     name = case.problem.previous
@@ -484,6 +497,7 @@ def _ahead(case: Case, most: int) -> "Iterator[Token]":
 
 HABITS: tuple[Callable[[Case], Diagnostic | None], ...] = (
     _statement_word, _const_inside, _let_mut, _operand_word, _run_outside, _field_default, _conversion, _infix_word, _coalescing, _double_colon, _inclusive_range, _typed_lambda,
+    _empty_payload,
     _named_payload, _ternary, _comprehension, _conditional,
     _slice_colon, _arrow_lambda, _braces_record, _type_form, _untyped, _no_outputs, _reference, _power,
     _import_names,
