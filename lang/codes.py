@@ -424,8 +424,9 @@ _family(
         "P0127": (
             "Form of another language",
             "Other languages have words and forms that are written differently here: `elif`, `switch`, `let mut`, `new`, "
-            "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. The message says what "
-            "stands for it.\n\n"
+            "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. A block is no value, and its "
+            "last value is not its result: an `fn` has `return`, a `function` has `emit`. The message says what stands for "
+            "it.\n\n"
             "    let doubled = xs.map(|x| 2 * x);",
         ),
         "P0128": (

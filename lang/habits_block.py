@@ -64,7 +64,8 @@ def _tail_value(case: Case) -> Diagnostic | None:
         return None
     begin = _value_begin(case)
     owner, tokens = _owner(case), case.problem.tokens
-    if tokens[begin].type in STATEMENT_WORDS or (_is_call(case) and (owner or _has_emitted(case))):
+    given = _give_match(case) if owner == "MATCH" else ()
+    if tokens[begin].type in STATEMENT_WORDS or (_is_call(case) and not given and (owner or _has_emitted(case))):
         return None
     span = case.of(tokens[begin]).to(case.of(tokens[case.problem.index - 1]))
     origin = _expectation(case)
@@ -72,7 +73,7 @@ def _tail_value(case: Case) -> Diagnostic | None:
         notes = () if origin else ("an `fn` that gives a value says its type with an arrow: `fn f(x: i64) -> i64`",)
         return Diagnostic("P0127", "a value alone does nothing", span, "computed, but not used", notes=notes)
     certain = not owner and not _is_call(case) and not _has_emitted(case)
-    fixes = _give_match(case) if owner == "MATCH" else _give(case, begin, case.problem.index, certain)
+    fixes = given if owner == "MATCH" else _give(case, begin, case.problem.index, certain)
     label, message = "not given to the caller", "the last value of a block is not its result"
     notes = () if _word(case) else ("an output is given its value with `emit NAME <- value;`",)
     return Diagnostic("P0127", message, span, label, (origin,), notes=notes, fixes=fixes)
@@ -119,12 +120,14 @@ def _give(case: Case, begin: int, end: int, certain: bool = False) -> tuple[Fix,
 
 def _give_match(case: Case) -> tuple[Fix, ...]:
     """Give the value of a whole `match` as the result, if it is the last statement of the body."""
-    tokens, first = case.problem.tokens, case.problem.statement
+    tokens, first = case.problem.tokens, _owner_index(case)
     closing = partner(tokens, case.problem.index - 1, 1)
     last = closing is not None and closing + 1 < len(tokens) and tokens[closing + 1].type == "RBRACE"
-    if tokens[first].type != "MATCH" or closing is None or len(case.braces) != 2:
+    if first is None or tokens[first].type != "MATCH" or closing is None or len(case.braces) != 2:
         return ()
     if any(t.type in STATEMENT_WORDS for t in tokens[first + 1 : closing]):
+        if _is_call(case):
+            return ()
         return _give(case, _value_begin(case), case.problem.index)
     return _give(case, first, closing + 1) if last else ()
 
@@ -158,19 +161,25 @@ def _has_emitted(case: Case) -> bool:
 
 
 def _owner(case: Case) -> str:
-    """The word that the innermost block belongs to: `IF`, `ELSE`, `FOR`, `WHILE`, `MATCH`; `` for the body of the item."""
+    """The word that the innermost block belongs to: `ELSE` (of any branch), `FOR`, `WHILE`, `MATCH`; `` for the item's body."""
     if len(case.braces) < 2:
         return ""
+    tokens, at = case.problem.tokens, _owner_index(case)
+    return "ELSE" if at is None or tokens[at].type in ("IF", "FAT_ARROW") else tokens[at].type
+
+
+def _owner_index(case: Case) -> int | None:
+    """Where the word stands that the innermost block belongs to, or the arrow of an arm."""
     tokens = case.problem.tokens
     at = next(i for i in range(case.problem.index - 1, -1, -1) if tokens[i] is case.braces[-1])
     depth = 0
     for i in range(at - 1, case.problem.start, -1):
         depth += (tokens[i].type in _CLOSING) - (tokens[i].type in _OPENING)
         if depth < 0 or (depth == 0 and tokens[i].type == "SEMICOLON"):
-            break
-        if depth == 0 and tokens[i].type in (*_HEADS, "ELSE", "MATCH", "FAT_ARROW"):
-            return "ELSE" if tokens[i].type in ("IF", "FAT_ARROW") else tokens[i].type
-    return "ELSE"
+            return None
+        if depth == 0 and tokens[i].type in (*_HEADS, "MATCH", "FAT_ARROW"):
+            return i
+    return None
 
 
 def _from(case: Case, most: int) -> Iterator[int]:
@@ -217,6 +226,56 @@ def _block_value(case: Case) -> Diagnostic | None:
     at = case.of(problem.tokens[brace])
     notes = () if fixes else (note,)
     return Diagnostic("P0127", "a block cannot stand for a value", at, label, notes=notes, fixes=fixes)
+
+
+def _word_for_value(case: Case) -> Diagnostic | None:
+    """`|x| return x`, `0 => return 1` in a `match` that gives a value."""
+    previous = case.problem.previous
+    if (
+        case.type != "RETURN"
+        or previous is None
+        or not {"LSQB", "NAME"} <= case.problem.expected
+        or case.starts_statement
+    ):
+        return None
+    fixes: tuple[Fix, ...] = ()
+    following = case.problem.tokens[case.problem.index + 1 :][:1]
+    if previous.type == "PIPE" and following:
+        place = Span(case.span.file, case.span.start, case.of(following[0]).start)
+        fixes = (Fix("leave it out", place, "", certain=True),)
+    notes = (_INSTEAD["FAT_ARROW"][1],) if previous.type == "FAT_ARROW" else ()
+    message = "`return` is a statement, and an expression is needed"
+    return Diagnostic("P0127", message, case.span, "gives no value here", notes=notes, fixes=fixes)
+
+
+def _function_value(case: Case) -> Diagnostic | None:
+    """`xs.map(fn(x) { return 2 * x; })`."""
+    tokens, index = case.problem.tokens, case.problem.index
+    if case.type not in ("FN", "FUNCTION") or not {"LSQB", "NAME"} <= case.problem.expected or case.starts_statement:
+        return None
+    rest = [t.type for t in tokens[index : index + 40]]
+    fixes: tuple[Fix, ...] = ()
+    if "LBRACE" in rest and rest[1] == "LPAR":
+        opening = rest.index("LBRACE")
+        closing = partner(tokens, index + opening)
+        body = [t.type for t in tokens[index + opening : closing]] if closing else []
+        if closing and body[1:2] == ["RETURN"] and body.count("SEMICOLON") == 1 and body[-1] == "SEMICOLON":
+            names = ", ".join(str(t) for t in tokens[index + 2 : index + opening] if t.type == "NAME")
+            start, end = case.of(tokens[index + opening + 1]).end, case.of(tokens[closing - 1]).start
+            value = case.source.text[start:end].strip()
+            place = case.span.to(case.of(tokens[closing]))
+            fixes = (Fix("write a lambda", place, f"|{names}| {value}"),) if rest[2:opening].count("COLON") == 0 else ()
+    notes = () if fixes else ("`|x| 2 * x`, or the name of an `fn`",)
+    return Diagnostic("P0127", "a function without a name is a lambda", case.span, "not here", notes=notes, fixes=fixes)
+
+
+def _record_pattern(case: Case) -> Diagnostic | None:
+    """`let {a, b} = x;`."""
+    word = case.problem.previous
+    if case.type != "LBRACE" or word is None or word.type not in ("LET", "VAR"):
+        return None
+    note = "its fields are taken one by one: `let a = x.a;`"
+    return Diagnostic("P0127", "a record has no pattern", case.span, "a name is expected", notes=(note,))
 
 
 def _short_field(case: Case) -> Diagnostic | None:
@@ -277,6 +336,15 @@ def _braced(case: Case, begin: int, span: Span, certain: bool) -> tuple[Fix, ...
     return (Fix("write the braces", whole, f"{before}{{ {text} }}", certain),)
 
 
+def _colon_else(case: Case) -> Diagnostic | None:
+    """`else:` on its own line; before the colon it was read as the name of a field."""
+    if case.type != "FNAME" or str(case.token) != "else" or case.problem.type_at(1) != "COLON":
+        return None
+    colon = case.of(case.problem.tokens[case.problem.index + 1])
+    message = "the block of an `else` stands in braces"
+    return Diagnostic("P0127", message, colon, "`{` is expected", notes=("`} else { ... }`",))
+
+
 def _colon_block(case: Case) -> Diagnostic | None:
     """`if c:` and a statement behind it or on the next lines."""
     previous = case.problem.previous
@@ -294,5 +362,5 @@ def _colon_block(case: Case) -> Diagnostic | None:
 
 
 HABITS_OF_BLOCKS: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _if_let, _block_value, _short_field, _tail_value, _value_statement, _prefixed_statement, _bare_branch, _colon_block,
+    _if_let, _block_value, _word_for_value, _function_value, _record_pattern, _short_field, _tail_value, _value_statement, _prefixed_statement, _bare_branch, _colon_block, _colon_else,
 )  # fmt: skip

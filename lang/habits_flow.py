@@ -10,7 +10,15 @@ from dandc.lang.softwords import STRATEGIES
 from dandc.lang.spans import Span
 
 _JOINS = "joins are `inner`, `left`, `right`, `full`, `anti` and `cross`: `by a inner b`"
-_STRATEGY = {"outer": "full", "full_outer": "full", "fullOuter": "full", "join": "inner", "==": "inner", "=": "inner"}
+_STRATEGY = {
+    "outer": "full",
+    "full_outer": "full",
+    "fullOuter": "full",
+    "join": "inner",
+    "==": "inner",
+    "=": "inner",
+    "and": "inner",
+}
 _WORDS = tuple(sorted(word.lower() for word in STRATEGIES))
 
 
@@ -27,12 +35,15 @@ def _strategy(case: Case) -> Diagnostic | None:
         return outer
     if names > 1 and not (text in _STRATEGY and case.problem.type_at(1) in ("NAME", "QUOTED")):
         return None
+    if case.type == "DOT" and names == 1:
+        message = "a join names parameters, and meets them by the keys of their sets"
+        return Diagnostic("P0129", message, case.span, "nothing of a parameter is named", notes=(_JOINS,))
     if text not in _STRATEGY and not (case.type == "NAME" and case.problem.type_at(1) in ("NAME", "QUOTED")):
         return None
     meant = _STRATEGY.get(text) or next(iter(get_close_matches(text.lower(), _WORDS, 1, 0.6)), "")
     fixes = (Fix(f"did you mean `{meant}`?", case.span, meant),) if meant else ()
     message = f"there is no join `{text}`"
-    if case.type in ("EQ", "EQUAL"):
+    if case.type in ("EQ", "EQUAL", "AND"):
         message = "a join names two parameters and how they meet, not a condition"
     return Diagnostic("P0129", message, case.span, "not a join", notes=(_JOINS,), fixes=fixes)
 
@@ -149,7 +160,7 @@ def _emit_value(case: Case) -> Diagnostic | None:
     fixes: tuple[Fix, ...] = ()
     if len(places) == 1:
         at = Span(span.file, span.start, span.start)
-        fixes = (Fix("name the output", at, f"{places[0].name} <- ", certain=True),)
+        fixes = (Fix("name the output", at, f"{places[0].name} <- ", certain=rest[end].type == "SEMICOLON"),)
     notes = () if fixes else (f"`emit {places[0].name} <- ...;`",)
     message = "an `emit` names the output that gets its value"
     return Diagnostic("P0120", message, span, "given to no output", (origin,), notes=notes, fixes=fixes)

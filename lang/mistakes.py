@@ -303,7 +303,8 @@ def _arrow(case: Case) -> Diagnostic | None:
     if case.problem.repair.kind != "replace" or not {case.type, case.problem.repair.types[0]} & set(_ARROWS):
         return None
     right = TEXTS[case.problem.repair.types[0]]
-    fix = Fix(f"write `{right}`", case.span, right, certain=True)
+    certain = right != "=" or case.first != "NAME" or case.item == "COMPOSITION"  # else it may have been a `let`
+    fix = Fix(f"write `{right}`", case.span, right, certain)
     return Diagnostic("P0109", f"expected `{right}`, found `{case.token}`", case.span, f"`{right}` is expected",
                       fixes=(fix,))  # fmt: skip
 

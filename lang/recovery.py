@@ -52,6 +52,9 @@ TEXTS = {
 _INSERTIONS = ("COMMA", "FAT_ARROW", "COLON", "LEFT_ARROW", "RPAR", "RSQB")
 _NEAR = 4
 _OPERAND_ENDS = frozenset("NAME QUOTED INT FLOAT STR TRUE FALSE RPAR RSQB FSTR_END".split())
+_CONTINUING = frozenset("ELSE SEMICOLON RPAR RSQB DOT QUESTION COMMA EQUAL".split())
+# A `return` or `fn` in an expression is one of another language, and no name.
+_NEVER_NAMES = frozenset(("RETURN", "FN", "FUNCTION"))
 _BEFORE_BLOCK = frozenset("FAT_ARROW PIPE EQUAL LEFT_ARROW".split())
 _BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
 
@@ -156,6 +159,8 @@ def block_for_value(
     if brace is None or brace == 0 or fits("SEMICOLON") or fits("BROKEN"):
         return None
     before, type_ = tokens[brace - 1].type, tokens[index].type
+    if index == brace + 1 and type_ in STATEMENT_WORDS and fits("LSQB"):
+        return brace  # of an `if` that gives a value
     if index == brace + 1:
         return (
             brace if before in _BEFORE_BLOCK and type_ not in ("COMMA", "RBRACE", "LBRACE") and fits("RBRACE") else None
@@ -326,6 +331,8 @@ class _Careful:
         """Whether `token` is a reserved word that was probably meant as a name."""
         if token.type == "$END":
             return False
+        if token.type in _NEVER_NAMES:
+            return False
         return token.type == "FNAME" or (token.isidentifier() and not first_on_line(token, self.text))
 
     def _insertions(self) -> Iterable[str]:
@@ -377,7 +384,7 @@ class _Careful:
             if token.type == "RBRACE" and level == 0:
                 break
             self._advance(token)
-            if token.type == "SEMICOLON" and level == 0 and not (compound and self._inside_header()):
+            if token.type == "SEMICOLON" and level == 0 and not (compound and self._goes_on(statement.index)):
                 break
             if token.type == "RBRACE" and level == 1 and not self._continues():
                 break
@@ -389,13 +396,16 @@ class _Careful:
     def _begins_statement(self, token: "Token") -> bool:
         return token.type in STATEMENT_WORDS | FLOW_WORDS and first_on_line(token, self.text)
 
-    def _inside_header(self) -> bool:
-        return bool(self.opened) and self.opened[-1].type == "LPAR"
+    def _goes_on(self, first: int) -> bool:
+        """Whether a compound statement that begins at `first` goes on behind a `;`: in its header, or with an `else`."""
+        if self.opened and self.opened[-1].type == "LPAR":
+            return True
+        return self.tokens[first].type == "IF" and self.index < self.end and self.tokens[self.index].type == "ELSE"
 
     def _continues(self) -> bool:
         """Whether the statement goes on after the `}` that was just passed."""
         following = self.tokens[self.index].type if self.index < self.end else ""
-        return following in ("ELSE", "SEMICOLON", "RPAR", "RSQB", "DOT", "QUESTION", "COMMA") or following in POLICIES
+        return following in _CONTINUING or following in POLICIES
 
     def _trim_opened(self, depth: int) -> None:
         """Forget the round and square brackets that the given-up statement left open."""

@@ -152,6 +152,23 @@ def rows_meant(body: "Body", name: str, param: TypeVar, t: Type, span: Span) -> 
     return Array(t)
 
 
+def assigned_output(body: "Body", stmt: tree.AssignStmt) -> Diagnostic | None:
+    """`y = x;` for an output `y`."""
+    if not isinstance(stmt.target, tree.NameExpr) or body.find(stmt.target.name.text) is not None:
+        return None
+    name = stmt.target.name
+    port = next((p for p in body.kernel_outputs or () if p.name == name.text), None)
+    if port is None:
+        return None
+    fixes: tuple[Fix, ...] = ()
+    if stmt.op == "=":
+        place = Span(name.span.file, name.span.start, stmt.value.span.start)
+        fixes = (Fix("write `emit`", place, f"emit {name.text} <- "),)
+    message = f"the output `{name.text}` is given with `emit`, not assigned"
+    origin = Label(port.span, f"`{name.text}` is declared here")
+    return report.simple("N0204", message, name.span, "an output", origin, fixes=fixes)
+
+
 def left_out(port: "TPort", got: Type) -> bool:
     """Whether an option is given to an output that may be left out, whose value is none."""
     return port.kind == "optional" and isinstance(got, Option) and not isinstance(port.item, Option)

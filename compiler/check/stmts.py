@@ -1,6 +1,6 @@
 """Statements of bodies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
@@ -100,6 +100,12 @@ def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
 
 
 def _assign(body: Body, stmt: tree.AssignStmt) -> TStmt:
+    output = hints.assigned_output(body, stmt)
+    if output is not None:
+        body.report(output)
+        body.emissions_unsure = True
+        exprs.infer(body, stmt.value)
+        return TEval(stmt.span, exprs.error(stmt.target.span))
     place = exprs.infer(body, stmt.target)
     calls.check_place(body, place, "this assigns to it")
     if isinstance(place, TIndex) and body.unifier.shallow(place.base.type) == BYTES:
@@ -301,22 +307,23 @@ def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: boo
         return TForSet(stmt.span, patterns.get("key"), patterns.get("name"), patterns["value"], iterable, inner)
 
 
+def _returned_output(outputs: Sequence[TPort], stmt: tree.ReturnStmt, value: Span) -> Diagnostic:
+    """A `return` with a value in a `function`; with one output it is clear which was meant."""
+    notes = ("`emit name <- value;` gives a value to the output `name`; a helper that returns is written `fn`",)
+    fixes: tuple[Fix, ...] = ()
+    if len(outputs) == 1:
+        text = f"emit {outputs[0].name} <- "
+        fixes = (Fix("write `emit`", Span(value.file, stmt.span.start, value.start), text),)
+    message = "a function gives its results with `emit`"
+    return report.simple("T0329", message, value, "not returned", notes=() if fixes else notes, fixes=fixes)
+
+
 def _return(body: Body, stmt: tree.ReturnStmt) -> TStmt:
     if body.kernel_outputs is not None:
         if stmt.value is not None:
             body.emissions_unsure = True
             exprs.infer(body, stmt.value)
-            body.report(
-                report.simple(
-                    "T0329",
-                    "a function gives its results with `emit`",
-                    stmt.value.span,
-                    "not returned",
-                    notes=(
-                        "`emit name <- value;` gives a value to the output `name`; a helper that returns is written `fn`",
-                    ),
-                )
-            )
+            body.report(_returned_output(body.kernel_outputs, stmt, stmt.value.span))
         return TReturn(stmt.span, None)
     if stmt.value is None:
         if body.unifier.shallow(body.result) != UNIT:
