@@ -318,7 +318,7 @@ def _unknown_method(
     inner = body.known(inner) if inner is not None else None
     if inner is not None and not isinstance(inner, InferVar) and name.text in methods_of(body, inner):
         return evolve(diagnostic, notes=(exprs.INSIDE,), fixes=())
-    return diagnostic
+    return evolve(diagnostic, fixes=diagnostic.fixes or hints.joined_text(expr))
 
 
 def _unknown_set_method(body: Body, expr: tree.CallExpr, t: SetRef, name: tree.Name, want: Want | None) -> Diagnostic:

@@ -95,6 +95,17 @@ def inside_has_field(body: "Body", t: Type, name: str) -> bool:
     return isinstance(inner, Named) and name in [n for n, _ in record_fields(body.world, inner) or ()]
 
 
+def joined_text(expr: tree.CallExpr) -> tuple[Fix, ...]:
+    """`", ".join(xs)`: the array is asked, and gets the text."""
+    match expr:
+        case tree.CallExpr(
+            callee=tree.FieldExpr(base=tree.StrLit(value=text), name=name),
+            args=(tree.Arg(value=tree.NameExpr(name=array)),),
+        ) if name.text == "join" and text.isprintable() and not set(text) & set('"\\{}'):
+            return (Fix("ask the array", expr.span, f'{array.text}.join("{text}")'),)
+    return ()
+
+
 def variants_of_wanted(world: "World", wanted: Type, got: Type) -> tuple[str, ...]:
     """Which values an enum without payloads has, where text, a number or a bool is given."""
     if not (isinstance(wanted, Named) and (got in (STR, BOOL) or is_int(got) or isinstance(got, InferVar))):
