@@ -317,7 +317,7 @@ TRAPS: dict[str, tuple[int, str]] = {
     "trap.division": (2, "division by zero"),
     "trap.index": (3, "the index is outside the array"),
     "trap.conversion": (4, "the value does not fit the type it is converted to"),
-    "trap.slice": (5, "the bounds of the slice are outside the value, or inside a character"),
+    "trap.slice": (5, "the slice is not a part of the value"),
     "trap.depth": (6, "more than 1,000 calls are nested"),
     "trap.shift": (7, "the shift is negative or not below the width"),
     "trap.unreachable": (8, "the program said that this cannot happen"),

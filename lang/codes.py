@@ -377,7 +377,7 @@ _family(
             "    page = http.fetch(request) retry 3 on (429, 5xx) timeout 2s on failure skip;",
         ),
         "P0120": (
-            "`emit` without `<-`",
+            "Incomplete `emit`",
             "An `emit` names the output, a key and a name if it has them, and gives the value after `<-`.\n\n"
             '    emit page <- text;\n    emit requests[server] named "first" <- request;',
         ),
@@ -424,8 +424,9 @@ _family(
         "P0127": (
             "Form of another language",
             "Other languages have words and forms that are written differently here: `elif`, `switch`, `let mut`, `new`, "
-            "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. The message says what "
-            "stands for it.\n\n"
+            "`a if b else c`, list comprehensions, `x => x + 1`, `Point { x: 1 }`, `List<T>`. A block is no value, and its "
+            "last value is not its result: an `fn` has `return`, a `function` has `emit`. The message says what stands for "
+            "it.\n\n"
             "    let doubled = xs.map(|x| 2 * x);",
         ),
         "P0128": (
@@ -435,7 +436,7 @@ _family(
             "    page = http.fetch(request) retry 3 timeout 2s;",
         ),
         "P0129": (
-            "Incomplete join or reduce",
+            "Wrong form of a join or reduce",
             "`by` names the two or more parameters whose arguments meet, with a strategy between each two. `reduce` stands "
             "before the call of a function.\n\n"
             "    rows = match_up(keyed orders, keyed prices) by orders left prices;\n    most = reduce larger(all rows);",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from dandc.lang.diagnostics import Diagnostic, Fix
+from dandc.lang.habits_block import ENDS_OPERAND, partner
 from dandc.lang.mistake_case import Case
 from dandc.lang.recovery import in_flow, is_conditional
 from dandc.lang.spans import Source, Span
@@ -27,6 +28,9 @@ class _Habit:
     note: str = ""
 
 
+_ASSERT = _Habit(
+    "a function that cannot go on gives up with `fail`", None, '`if not ok { fail "..."; }`; a test says `expect ok;`'
+)
 _STATEMENTS = {
     **dict.fromkeys(("elif", "elsif", "elseif"), _Habit("another condition is written `else if`", "else if")),
     **dict.fromkeys(
@@ -41,6 +45,7 @@ _STATEMENTS = {
     **dict.fromkeys(("throw", "raise", "panic"), _Habit("a function gives up with `fail`", "fail")),
     "try": _Habit("there are no exceptions", None, "what can fail gives a `result`: `match` on it, or pass its error on with `?`"),
     **dict.fromkeys(("print", "echo"), _Habit("a kernel has no output to print to", "note", "`note f\"...\"` is kept with the run")),
+    "assert": _ASSERT,
     "pass": _Habit("an empty block is written `{ }`"),
 }  # fmt: skip
 _OPERANDS = {
@@ -53,12 +58,7 @@ _INFIXES = {
     "is": _Habit("values are compared with `==`", "=="),
     "in": _Habit("`.contains(...)` says whether a value is in an array", None, "`xs.contains(x)`"),
     "instanceof": _Habit("the type of a value is known before anything runs", None, "variants are told apart with `match`"),
-    "as": _Habit("numbers are converted with the name of the type", None, "`i64(x)`"),
 }  # fmt: skip
-_ENDS_OPERAND = frozenset("NAME QUOTED INT FLOAT STR TRUE FALSE RPAR RSQB FSTR_END FNAME".split())
-_OPERATORS = frozenset(
-    "OR AND EQ NE LT LE GT GE CARET SHL SHR PLUS MINUS STAR SLASH PERCENT WADD WSUB WMUL AMP PIPE".split()
-)
 _DEFAULT_TYPES = {"INT": "i64", "FLOAT": "f64", "STR": "str", "TRUE": "bool", "FALSE": "bool", "FSTR_BEGIN": "str"}
 
 
@@ -77,6 +77,8 @@ def _statement_word(case: Case) -> Diagnostic | None:
     """A statement that begins with a word that means nothing here, and goes on as if it did."""
     word = case.problem.tokens[case.problem.statement]
     habit = _STATEMENTS.get(str(word))
+    if habit is _ASSERT and case.item == "TEST":
+        habit = _Habit("a test says what holds with `expect`", "expect")
     if (
         habit is None
         or word.type == "FNAME"
@@ -152,7 +154,7 @@ def _field_default(case: Case) -> Diagnostic | None:
 def _infix_word(case: Case) -> Diagnostic | None:
     """`a is b`, `a in xs`, `a as T` behind an operand."""
     word, previous = case.token, case.problem.previous
-    if word.type not in ("NAME", "IN", "AS") or previous is None or previous.type not in _ENDS_OPERAND:
+    if word.type not in ("NAME", "IN", "AS") or previous is None or previous.type not in ENDS_OPERAND:
         return None
     habit = _INFIXES.get(str(word))
     # A word that may stand here as a name, or after which nothing else comes, is no operator.
@@ -164,9 +166,129 @@ def _infix_word(case: Case) -> Diagnostic | None:
     return _habit(case, word, habit)
 
 
+def _conversion(case: Case) -> Diagnostic | None:
+    """`x as i32`."""
+    value, following = case.problem.previous, case.problem.tokens[case.problem.index + 1 :][:1]
+    if str(case.token) != "as" or value is None or not following or following[0].type != "NAME":
+        return None
+    if case.item == "IMPORT" or "PLUS" not in case.problem.expected:
+        return None
+    fixes: tuple[Fix, ...] = ()
+    if value.type in ("NAME", "INT", "FLOAT") and case.problem.type_at(-2) != "DOT":
+        span = case.of(value).to(case.of(following[0]))
+        fixes = (Fix("convert it", span, f"{following[0]}({value})"),)
+    notes = () if fixes else (f"`{following[0]}(x)`",)
+    message = "numbers are converted with the name of the type"
+    return Diagnostic("P0127", message, case.span, "`as` belongs to other languages", notes=notes, fixes=fixes)
+
+
+def _coalescing(case: Case) -> Diagnostic | None:
+    """`x ?? 0` and `x ?: 0`."""
+    first = case.problem.previous
+    if first is None or first.type != "QUESTION":
+        return None
+    last = case.token
+    if case.type != "COLON":
+        last, first = first, case.problem.tokens[case.problem.index - 2]
+    if first.type != "QUESTION" or first.end_pos != last.start_pos:
+        return None
+    span = case.of(first).to(case.of(last))
+    operand = case.problem.index + (case.type == "COLON")
+    ends = case.problem.tokens[operand + 1].type if operand + 1 < len(case.problem.tokens) else ""
+    before = case.problem.tokens[case.problem.index - (2 if case.type == "COLON" else 3)]
+    fixes: tuple[Fix, ...] = ()
+    if ends in ("SEMICOLON", "COMMA", "RPAR", "RBRACE"):
+        value = case.problem.tokens[operand]
+        fixes = (Fix("write `.or`", Span(span.file, case.of(before).end, case.of(value).end), f".or({value})"),)
+    notes = () if fixes else ("`x.or(other)` is the value in `x`, or `other` if there is none",)
+    sign = case.source.text[span.start : span.end]
+    return Diagnostic("P0106", f"there is no operator `{sign}`", span, "not an operator", notes=notes, fixes=fixes)
+
+
+def _double_colon(case: Case) -> Diagnostic | None:
+    """`E::a`."""
+    following = case.problem.tokens[case.problem.index + 1 :][:1]
+    if case.type != "COLON" or not following or following[0].type != "COLON":
+        return None
+    if following[0].start_pos != case.token.end_pos or case.problem.type_at(-1) not in ("NAME", "QUOTED"):
+        return None
+    fix = Fix("write `.`", case.span.to(case.of(following[0])), ".", certain=True)
+    message = "what belongs to a type or a module stands behind a `.`"
+    return Diagnostic("P0127", message, fix.span, "not `::`", fixes=(fix,))
+
+
+def _inclusive_range(case: Case) -> Diagnostic | None:
+    """`0..=10`, `0..<10` and `0...10`."""
+    dots = case.problem.previous
+    if (
+        case.type not in ("EQUAL", "LT", "DOT")
+        or dots is None
+        or dots.type != "DOTDOT"
+        or dots.end_pos != case.span.start
+    ):
+        return None
+    span = case.of(dots).to(case.span)
+    message = "a range `a..b` ends before `b`"
+    if case.type == "LT":
+        fix = Fix("write `..`", span, "..", certain=True)
+        return Diagnostic("P0127", message, span, "`..` says it", fixes=(fix,))
+    last = case.problem.tokens[case.problem.index + 1 :][:2]
+    fixes: tuple[Fix, ...] = ()
+    if len(last) == 2 and last[1].type in ("LBRACE", "RSQB") and last[0].type in ("INT", "NAME"):
+        text = str(int(last[0]) + 1) if last[0].isdecimal() else f"{last[0]} + 1"
+        certain = case.type == "EQUAL"
+        fixes = (Fix("go one further", span.to(case.of(last[0])), f"..{text}", certain),)
+    notes = () if fixes else ("`0..n + 1` goes up to `n`",)
+    return Diagnostic("P0127", message, span, "not a range", notes=notes, fixes=fixes)
+
+
+def _typed_lambda(case: Case) -> Diagnostic | None:
+    """`|x: i64| x + 1`."""
+    name = case.problem.previous
+    if case.type != "COLON" or name is None or name.type != "NAME" or "PLUS" in case.problem.expected:
+        return None
+    if not {"PIPE", "COMMA"} <= case.problem.expected or case.problem.type_at(-2) not in ("PIPE", "COMMA"):
+        return None
+    following = case.problem.tokens[case.problem.index + 1 :][:2]
+    fixes: tuple[Fix, ...] = ()
+    if len(following) == 2 and following[1].type in ("PIPE", "COMMA"):
+        fixes = (Fix("leave it out", case.gap.to(case.of(following[0])), "", certain=True),)
+    message = "the parameters of a lambda have no types: the call says them"
+    return Diagnostic("P0127", message, case.span, "no type here", fixes=fixes)
+
+
+def _empty_payload(case: Case) -> Diagnostic | None:
+    """`b() => ...` for a variant that carries nothing."""
+    opening = case.problem.previous
+    if case.type != "RPAR" or opening is None or opening.type != "LPAR" or "TRUE" not in case.problem.expected:
+        return None
+    if "LSQB" in case.problem.expected or case.problem.type_at(-2) not in ("NAME", "QUOTED", "FNAME"):
+        return None
+    span = case.of(opening).to(case.span)
+    fix = Fix("leave them out", span, "", certain=True)
+    message = "a variant that carries nothing has no parentheses"
+    return Diagnostic("P0127", message, span, "nothing in them", fixes=(fix,))
+
+
+def _named_payload(case: Case) -> Diagnostic | None:
+    """`under(cents: i64)` in an enum."""
+    name = case.problem.previous
+    if case.type != "COLON" or case.item != "ENUM" or name is None or case.opened_type != "LPAR":
+        return None
+    type_ = case.problem.tokens[case.problem.index + 1 :][:1]
+    fixes: tuple[Fix, ...] = ()
+    if type_:
+        fixes = (
+            Fix("leave the name out", Span(case.span.file, case.of(name).start, case.of(type_[0]).start), "", True),
+        )
+    notes = ("several values with names are a record: `under(Details)`",)
+    message = "what a variant carries has a type and no name"
+    return Diagnostic("P0127", message, case.of(name), "not a type", notes=notes, fixes=fixes)
+
+
 def _ternary(case: Case) -> Diagnostic | None:
     mark = case.problem.previous
-    if mark is None or mark.type != "QUESTION" or not (case.type in _ENDS_OPERAND or case.type in ("LPAR", "MINUS")):
+    if mark is None or mark.type != "QUESTION" or not (case.type in ENDS_OPERAND or case.type in ("LPAR", "MINUS")):
         return None
     notes = ("the `if` gives a value: `if a > b { a } else { b }`",)
     return Diagnostic("P0106", "there is no operator `? :`", case.of(mark), "not an operator here", notes=notes)
@@ -223,23 +345,6 @@ def _lambda_head(case: Case) -> "list[Token]":
     return tokens[start:end] if tokens[start].type == "LPAR" and tokens[end - 1].type == "RPAR" else []
 
 
-def _value_statement(case: Case) -> Diagnostic | None:
-    """`a + b` as a statement, mostly the last one of a block: its value was meant to be the result."""
-    first = case.problem.tokens[case.problem.statement]
-    if case.type not in _OPERATORS or case.item not in ("FN", "FUNCTION") or first.type not in _ENDS_OPERAND:
-        return None
-    if "EQUAL" not in case.problem.expected or case.opened_type != "LBRACE" or case.problem.type_at(1) == case.type:
-        return None
-    begin = case.of(first).start
-    end = next((t for t in _ahead(case, 200) if t.type in ("SEMICOLON", "RBRACE")), None)
-    last = case.source.text[begin : end.start_pos].rstrip() if end is not None and end.type == "RBRACE" else ""
-    place = Span(case.span.file, begin, begin + len(last))
-    word = "return" if case.item == "FN" else "emit NAME <-"
-    fix = Fix(f"give it as the result with `{word}`", place, f"{word} {last}{';' if last else ''}")
-    span = case.of(first).to(case.span)
-    return Diagnostic("P0127", "a value alone does nothing", span, "computed, but not used", fixes=(fix,))
-
-
 def _braces_record(case: Case) -> Diagnostic | None:
     """`Point { x: 1 }`."""
     name = case.problem.previous
@@ -247,11 +352,12 @@ def _braces_record(case: Case) -> Diagnostic | None:
         return None
     if "RPAR" not in case.problem.expected and "SEMICOLON" not in case.problem.expected:
         return None
-    closing = _partner(case.problem.tokens, case.problem.index)
+    closing = partner(case.problem.tokens, case.problem.index)
     fixes: tuple[Fix, ...] = ()
-    if closing is not None and closing.start_pos is not None:
-        inner = case.source.text[case.span.end : closing.start_pos].strip().rstrip(",")
-        fixes = (Fix("write parentheses", case.gap.to(case.of(closing)), f"({inner})"),)
+    if closing is not None:
+        place = case.gap.to(case.of(case.problem.tokens[closing]))
+        inner = case.source.text[case.span.end : place.end - 1].strip().rstrip(",")
+        fixes = (Fix("write parentheses", place, f"({inner})"),)
     message = f"a record is built with parentheses: `{name}(...)`"
     return Diagnostic("P0127", message, case.span, "`(` is expected", fixes=fixes)
 
@@ -389,18 +495,10 @@ def _ahead(case: Case, most: int) -> "Iterator[Token]":
     yield from case.problem.tokens[case.problem.index + 1 : case.problem.index + 1 + most]
 
 
-def _partner(tokens: "list[Token]", opening: int) -> "Token | None":
-    """The brace that closes the one at `opening`."""
-    depth = 0
-    for token in tokens[opening:]:
-        depth += (token.type == "LBRACE") - (token.type == "RBRACE")
-        if depth == 0:
-            return token
-    return None
-
-
 HABITS: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _statement_word, _const_inside, _let_mut, _operand_word, _run_outside, _field_default, _infix_word, _ternary, _comprehension, _conditional,
-    _slice_colon, _arrow_lambda, _value_statement, _braces_record, _type_form, _untyped, _no_outputs, _reference, _power,
+    _statement_word, _const_inside, _let_mut, _operand_word, _run_outside, _field_default, _conversion, _infix_word, _coalescing, _double_colon, _inclusive_range, _typed_lambda,
+    _empty_payload,
+    _named_payload, _ternary, _comprehension, _conditional,
+    _slice_colon, _arrow_lambda, _braces_record, _type_form, _untyped, _no_outputs, _reference, _power,
     _import_names,
 )  # fmt: skip

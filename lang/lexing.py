@@ -182,11 +182,40 @@ def _fstring(state: _State, token: "Token") -> None:
         start, end = base + piece.start, base + piece.end
         if piece.is_expr:
             _synthetic(state, token, "FSTR_OPEN", start - 1, start)
-            _scan(state, start, end)
+            _scan(state, start, _without_format(state, start, end))
             _synthetic(state, token, "FSTR_CLOSE", end, end + 1)
         elif value := next(values):
             _synthetic(state, token, "FSTR_TEXT", start, end, literals.fstring_text(value))
     _synthetic(state, token, "FSTR_END", token.end_pos - quote, token.end_pos)
+
+
+_BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+_FORMAT_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
+
+
+def _without_format(state: _State, start: int, end: int) -> int:
+    """Where the expression of `start:end` ends, if `:.2f` or `!r` of another language follows it; reported here."""
+    text, depth, i = state.source.text, 0, start
+    if text.find(":", start, end) < 0 and text.find("!", start, end) < 0:
+        return end
+    while i < end:
+        quoted = _FORMAT_TEXT.match(text, i)
+        if quoted is not None:
+            i = quoted.end()
+            continue
+        depth += _BRACKETS.get(text[i], 0)
+        if depth == 0 and (text[i] == ":" or (text[i] == "!" and text[i + 1 : end].strip() in ("r", "s", "a"))):
+            break
+        i += 1
+    if i >= end or not text[start:i].strip() or text[i : i + 2] in ("::", ":="):
+        return end
+    span, digits = state.span(i, end), re.fullmatch(r":\.([0-9]{1,2})f?\s*", text[i:end])
+    fix = None
+    if digits is not None and re.fullmatch(r"[\w.]*[A-Za-z_]\w*|.*[)\]]", text[start:i].strip()):
+        fix = Fix("write `.to_fixed`", span, f".to_fixed({int(digits[1])})")
+    label = "methods give other forms, such as `.to_fixed(2)` and `.pad_start(8)`"
+    state.report("P0127", "an f-string has no signs for the form of a value", span, label, fix)
+    return i
 
 
 def _synthetic(state: _State, like: "Token", type_: str, start: int, end: int, text: str | None = None) -> None:
@@ -211,7 +240,14 @@ def _module_doc(state: _State, token: "Token") -> None:
 
 
 def _block_comment(state: _State, token: "Token") -> None:
-    state.report("L0005", "comments begin with `//`", _span(state, token), "there are no `/* */` comments")
+    span = _span(state, token)
+    fix = None
+    if token.endswith("*/") and not re.match(r"[^\n]*\S", state.source.text[span.end : span.end + 200]):
+        lines = [line.strip().removeprefix("*").strip() for line in token[2:-2].strip("*").strip().split("\n")]
+        indent = state.source.text[state.source.text.rfind("\n", 0, span.start) + 1 : span.start]
+        margin = "\n" + (indent if not indent.strip() else "")
+        fix = Fix("write `//`", span, margin.join(f"// {line}".rstrip() for line in lines), certain=True)
+    state.report("L0005", "comments begin with `//`", span, "there are no `/* */` comments", fix)
 
 
 def _hash(state: _State, token: "Token") -> None:

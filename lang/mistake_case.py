@@ -56,6 +56,11 @@ class Case:
         return tokens[start + 1 if tokens[start].type == "PUB" and start + 1 < len(tokens) else start].type
 
     @property
+    def braces(self) -> "list[Token]":
+        """The braces that are open, innermost last."""
+        return [t for t in self.problem.opened if t.type == "LBRACE"]
+
+    @property
     def opened_type(self) -> str:
         """The type of the innermost open bracket, `` if there is none."""
         return self.problem.opened[-1].type if self.problem.opened else ""
@@ -74,6 +79,33 @@ class Case:
 
     def replaces(self, *types: str) -> bool:
         return self.problem.repair.kind == "replace" and self.problem.repair.types == types
+
+
+@frozen
+class Place:
+    """An output of a `function`: its name, and where it is declared."""
+
+    name: str
+    span: Span
+
+
+def header(case: Case) -> "list[Token]":
+    """The tokens of an item before its body."""
+    tokens, start = case.problem.tokens, case.problem.start
+    end = next((i for i in range(start, len(tokens)) if tokens[i].type in ("LBRACE", "EQUAL")), len(tokens))
+    return tokens[start:end]
+
+
+def outputs(case: Case) -> list[Place]:
+    """The outputs that a `function` declares."""
+    head = header(case)
+    arrow = next((i for i, t in enumerate(head) if t.type == "FAT_ARROW" and head[i - 1].type == "RPAR"), len(head))
+    depth, places = 0, []
+    for i, token in enumerate(head[arrow + 1 :], arrow + 1):
+        depth += (token.type in ("LPAR", "LSQB")) - (token.type in ("RPAR", "RSQB"))
+        if depth == 1 and i + 1 < len(head) and head[i + 1].type == "COLON":
+            places.append(Place(str(token), case.of(token)))
+    return places
 
 
 def found(token: "Token") -> str:

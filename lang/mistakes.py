@@ -4,6 +4,7 @@
 `Problem` (what stands there, what may, which repair fits) and the text's file name.
 """
 
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from dandc.lang.cut import ITEM_WORDS
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.expected import joined, phrases
 from dandc.lang.habits import HABITS
+from dandc.lang.habits_block import HABITS_OF_BLOCKS, ends_statement
+from dandc.lang.habits_flow import HABITS_OF_FLOWS
 from dandc.lang.lexing import RESERVED
 from dandc.lang.mistake_case import Case, found
 from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition
@@ -27,7 +30,7 @@ _CLOSING = {"LPAR": ")", "LSQB": "]", "LBRACE": "}", "FSTR_OPEN": "}"}
 def explain(problem: Problem, source: Source) -> Diagnostic:
     """The diagnostic for one syntax mistake."""
     case = Case(problem, source)
-    for rule in (*HABITS, *_RULES):
+    for rule in (*HABITS_OF_FLOWS, *HABITS_OF_BLOCKS, *HABITS, *_RULES):
         diagnostic = rule(case)
         if diagnostic is not None:
             return diagnostic
@@ -52,6 +55,8 @@ def _increment(case: Case) -> Diagnostic | None:
     """`i++` and `i--`: noticed at the first sign of a statement, or at the second one of an expression."""
     if case.type == "PLUSPLUS":
         return _plus_plus(case)
+    if case.type == "SEMICOLON":
+        return _decrement_as_value(case)
     if case.type != "MINUS":
         return None
     at_first = case.problem.type_at(1) == case.type
@@ -62,10 +67,20 @@ def _increment(case: Case) -> Diagnostic | None:
     if first.end_pos != second.start_pos:
         return None
     span = case.of(first).to(case.of(second))
+    if not _begins_place(case):
+        return _no_value(case, span, str(case.token))
     fix = Fix(f"write `{case.token}= 1`", span, f" {case.token}= 1", certain=at_first)
     if case.problem.index == case.problem.statement:
         fix = _prefix_increment(case, span)
     return Diagnostic("P0106", f"there is no operator `{case.token * 2}`", span, "not an operator", fixes=(fix,))
+
+
+def _decrement_as_value(case: Case) -> Diagnostic | None:
+    """`return y--;`, read as two signs without an operand."""
+    last, first = (case.problem.tokens[case.problem.index - back] for back in (1, 2))
+    if (first.type, last.type) != ("MINUS", "MINUS") or first.end_pos != last.start_pos:
+        return None
+    return _no_value(case, case.of(first).to(case.of(last)), "-")
 
 
 def _plus_plus(case: Case) -> Diagnostic | None:
@@ -73,11 +88,28 @@ def _plus_plus(case: Case) -> Diagnostic | None:
         return None
     if case.problem.index == case.problem.statement:
         fix, label = _prefix_increment(case, case.span), "not an operator"
+    elif case.problem.type_at(1) in ("SEMICOLON", "RBRACE", "RPAR", "$END") and not _begins_place(case):
+        return _no_value(case, case.span, "+")
     elif case.problem.type_at(1) in ("SEMICOLON", "RBRACE", "RPAR", "$END"):
         fix, label = Fix("write `+= 1`", case.span, " += 1", certain=True), "not an operator"
     else:
         fix, label = Fix("write `+`", case.span, "+"), "joins sets, in compositions only"
     return Diagnostic("P0106", "there is no operator `++`", case.span, label, fixes=(fix,))
+
+
+def _begins_place(case: Case) -> bool:
+    """Whether what stands before the operator is all of its statement, so that it may be assigned."""
+    return case.problem.index == case.problem.statement or (
+        case.first in ("NAME", "QUOTED") and ("EQUAL" in case.problem.expected or case.type == "MINUS")
+    )
+
+
+def _no_value(case: Case, span: Span, sign: str) -> Diagnostic:
+    """`let z = y++;`: what changes a variable is a statement and gives nothing."""
+    before = [t for t in case.problem.tokens[case.problem.start : case.problem.index] if case.of(t).end <= span.start]
+    name = str(before[-1]) if before and before[-1].type == "NAME" else "x"
+    note = f"`{name} {sign}= 1;` is a statement of its own, before or behind this one"
+    return Diagnostic("P0106", f"there is no operator `{sign * 2}`", span, "gives no value", notes=(note,))
 
 
 def _prefix_increment(case: Case, span: Span) -> Fix:
@@ -86,7 +118,8 @@ def _prefix_increment(case: Case, span: Span) -> Fix:
     ends = (case.of(t).start for t in tokens if t.type in ("SEMICOLON", "RBRACE"))
     place = Span(span.file, span.start, next(ends, case.of(tokens[-1]).end if tokens else span.end))
     text = case.source.text[span.end : place.end].strip()
-    return Fix(f"write `{case.token}= 1`", place, f"{text} {case.token}= 1")
+    sign = str(case.token)[0]
+    return Fix(f"write `{sign}= 1`", place, f"{text} {sign}= 1")
 
 
 def _walrus(case: Case) -> Diagnostic | None:
@@ -105,6 +138,14 @@ def _triple_equals(case: Case) -> Diagnostic | None:
     span = case.of(previous).to(case.span)
     fix = Fix(f"write `{previous}`", span, str(previous))
     return Diagnostic("P0106", f"there is no operator `{previous}=`", span, "not an operator", fixes=(fix,))
+
+
+def _for_of(case: Case) -> Diagnostic | None:
+    """`for x of xs`."""
+    if case.first != "FOR" or str(case.token) != "of" or "IN" not in case.problem.expected:
+        return None
+    fix = Fix("write `in`", case.span, "in", certain=True)
+    return Diagnostic("P0127", "a `for` names its values `in` a sequence", case.span, "not `of`", fixes=(fix,))
 
 
 def _c_style_for(case: Case) -> Diagnostic | None:
@@ -158,12 +199,16 @@ def _kernel_statement_in_composition(case: Case) -> Diagnostic | None:
 def _missing_semicolon(case: Case) -> Diagnostic | None:
     if not case.inserts("SEMICOLON"):
         return None
-    fix = Fix("add `;`", case.gap, ";", certain=True)
+    between = case.source.text[case.gap.end : case.span.start]
     rest = case.source.text[case.gap.end : case.source.text.find("\n", case.gap.end)].strip()
-    notes = ("`//` begins a comment; `/` on integers rounds down",) if _looks_divided(rest) else ()
-    return Diagnostic(
-        "P0102", f"expected `;` before {case.found}", case.gap, "`;` is missing here", notes=notes, fixes=(fix,)
-    )
+    notes: tuple[str, ...] = ()
+    fix = Fix("add `;`", case.gap, ";", certain=ends_statement(case))
+    if _looks_divided(rest):
+        slashes = case.gap.end + case.source.text[case.gap.end :].index("//")
+        fix = Fix("write `/`", Span(case.span.file, slashes, slashes + 2), "/")
+        notes = ("`//` begins a comment; `/` on integers rounds down",)
+    message = "expected `;` at the end of this line" if "\n" in between else f"expected `;` before {case.found}"
+    return Diagnostic("P0102", message, case.gap, "`;` is missing here", notes=notes, fixes=(fix,))
 
 
 def _looks_divided(rest: str) -> bool:
@@ -217,6 +262,10 @@ _ARROWS = ("FAT_ARROW", "ARROW", "LEFT_ARROW")
 
 
 def _equality(case: Case) -> Diagnostic | None:
+    if case.replaces("EQ") and _names_argument(case):
+        end = case.span.end + len(case.source.text[case.span.end :]) - len(case.source.text[case.span.end :].lstrip())
+        fix = Fix("write `:`", Span(case.span.file, case.gap.end, end), ": ")
+        return Diagnostic("P0107", "a named argument is written with `:`", case.span, "`:` is expected", fixes=(fix,))
     if case.replaces("EQ"):
         fix = Fix("write `==`", case.span, "==", certain=True)
         return Diagnostic("P0107", "`=` gives a value; `==` compares", case.span, "a comparison is written `==`",
@@ -225,6 +274,15 @@ def _equality(case: Case) -> Diagnostic | None:
         fix = Fix("write `=`", case.span, "=", certain=True)
         return Diagnostic("P0107", "`==` compares; `=` gives a value", case.span, "`=` is expected", fixes=(fix,))
     return None
+
+
+def _names_argument(case: Case) -> bool:
+    """Whether `=` stands behind the first word of an argument: `f(1, b = 2)`."""
+    tokens, index = case.problem.tokens, case.problem.index
+    if case.opened_type != "LPAR" or case.problem.type_at(-1) != "NAME":
+        return False
+    called = tokens[tokens.index(case.problem.opened[-1], case.problem.start) - 1].type
+    return called in ("NAME", "QUOTED", "RSQB", "FNAME") and tokens[index - 2].type in ("LPAR", "COMMA")
 
 
 def _emit_arrow(case: Case) -> Diagnostic | None:
@@ -245,7 +303,8 @@ def _arrow(case: Case) -> Diagnostic | None:
     if case.problem.repair.kind != "replace" or not {case.type, case.problem.repair.types[0]} & set(_ARROWS):
         return None
     right = TEXTS[case.problem.repair.types[0]]
-    fix = Fix(f"write `{right}`", case.span, right, certain=True)
+    certain = right != "=" or case.first != "NAME" or case.item == "COMPOSITION"  # else it may have been a `let`
+    fix = Fix(f"write `{right}`", case.span, right, certain)
     return Diagnostic("P0109", f"expected `{right}`, found `{case.token}`", case.span, f"`{right}` is expected",
                       fixes=(fix,))  # fmt: skip
 
@@ -328,7 +387,7 @@ def _tuple_field(case: Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _c_style_for, _else_without_if, _nested_item,
+    _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of, _c_style_for, _else_without_if, _nested_item,
     _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _amount,
     _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
@@ -342,9 +401,7 @@ def outside(token: "Token", source: Source) -> Diagnostic:
     assert token.start_pos is not None and token.end_pos is not None
     span = Span(source.file, token.start_pos, token.end_pos)
     if token.type in _STATEMENTS_OUTSIDE:
-        fix = Fix("write `const NAME: T = value;`", span, "const")
-        return Diagnostic("P0111", f"`{token}` stands outside a function", span, "only `const` stands at the top level",
-                          fixes=(fix,))  # fmt: skip
+        return _variable_outside(token, span, source)
     if token.type in STATEMENT_WORDS or token.type == "ELSE":
         return Diagnostic("P0111", f"`{token}` stands outside a function", span, "a statement belongs into a function")
     if token.type in ("RBRACE", "RPAR", "RSQB"):
@@ -359,6 +416,29 @@ def outside(token: "Token", source: Source) -> Diagnostic:
     fixes = (Fix(f"write `{word}`", span, word),) if word else ()
     label = "expected an item such as `function` or `composition`"
     return Diagnostic("P0123", f"{found(token)} stands outside an item", span, label, fixes=fixes)
+
+
+_VARIABLE = re.compile(r"(?:let|var)\s+(?:mut\s+)?(\w+)\s*(:?)\s*(?:=\s*([^;\n]*))?")
+_LITERALS = (
+    (r"-?[0-9][0-9_]*", "i64"),
+    (r"-?[0-9][0-9_]*\.[0-9]+", "f64"),
+    (r'"[^"\\]*"', "str"),
+    (r"true|false", "bool"),
+)
+
+
+def _variable_outside(token: "Token", span: Span, source: Source) -> Diagnostic:
+    """`let t = 3;` at the top level: a constant, whose type is said."""
+    message, label = f"`{token}` stands outside a function", "only `const` stands at the top level"
+    found = _VARIABLE.match(source.text, span.start)
+    value = (found[3] or "").strip() if found else ""
+    type_ = next((t for pattern, t in _LITERALS if re.fullmatch(pattern, value)), "")
+    if found is None or not (found[2] or type_):
+        return Diagnostic("P0111", message, span, label, notes=("`const NAME: TYPE = value;`",))
+    place = Span(source.file, span.start, found.end(1))
+    text = f"const {found[1]}" + ("" if found[2] else f": {type_}")
+    fix = Fix("make it a constant", place, text, certain=bool(type_) and not found[2])
+    return Diagnostic("P0111", message, span, label, fixes=(fix,))
 
 
 _FOREIGN = {"def": "fn", "func": "fn", "fun": "fn", "struct": "record", "class": "record", "type": "record",

@@ -152,6 +152,8 @@ class _Parse:
 
     def _report_depth(self, token: "Token") -> None:
         message = f"the text is nested more than {MAX_DEPTH} deep"
+        if token.type in OPERATORS:
+            message = f"an expression has more than {MAX_DEPTH} operators in a row"
         label = "name a part of it with `let`, or move it into a function"
         self.diagnostics.append(Diagnostic("P0126", message, self._span(token), label))
 
@@ -168,7 +170,10 @@ class _Parse:
 
 
 def _too_deep(tree: Child, tokens: int) -> "Token | None":
-    """A token under the first node that is more than `MAX_DEPTH` deep: an operator of a chain counts as a level."""
+    """A token under the first node that is more than `MAX_DEPTH` deep, of a chain the first operator that is too many.
+
+    An operator of a chain counts as a level.
+    """
     if tokens < MAX_DEPTH:
         return None
     stack: list[tuple[Child, int]] = [(tree, 0)]
@@ -179,7 +184,7 @@ def _too_deep(tree: Child, tokens: int) -> "Token | None":
         elif node.data not in _CONTAINERS:
             depth += 1
         if depth > MAX_DEPTH:
-            return _operators(node)[-1] if node.data == "chain" else _some_token(node)
+            return _operators(node)[MAX_DEPTH - depth] if node.data == "chain" else _some_token(node)
         stack += [(child, depth) for child in node.children if child is not None and not is_token(child)]
     return None
 

@@ -15,7 +15,7 @@ Every token is tried on the states alone before it is fed, so that the automaton
 refuses. Lark extends lists of children in place; a restored stack therefore cuts them to the length that they had.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -52,6 +52,10 @@ TEXTS = {
 _INSERTIONS = ("COMMA", "FAT_ARROW", "COLON", "LEFT_ARROW", "RPAR", "RSQB")
 _NEAR = 4
 _OPERAND_ENDS = frozenset("NAME QUOTED INT FLOAT STR TRUE FALSE RPAR RSQB FSTR_END".split())
+_CONTINUING = frozenset("ELSE SEMICOLON RPAR RSQB DOT QUESTION COMMA EQUAL".split())
+# A `return` or `fn` in an expression is one of another language, and no name.
+_NEVER_NAMES = frozenset(("RETURN", "FN", "FUNCTION"))
+_BEFORE_BLOCK = frozenset("FAT_ARROW PIPE EQUAL LEFT_ARROW".split())
 _BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
 
 
@@ -133,6 +137,37 @@ def is_conditional(tokens: "list[Token]", index: int) -> bool:
         return False
     previous = tokens[index - 1]
     return previous.type in _OPERAND_ENDS and previous.end_line == tokens[index].line
+
+
+def comma_before_policy(tokens: "list[Token]", index: int, fits: Callable[[str], bool]) -> bool:
+    """Whether a comma stands between two policies; behind it a word is not known as one."""
+    following = str(tokens[index + 1]).upper() if index + 1 < len(tokens) else ""
+    return index < len(tokens) and tokens[index].type == "COMMA" and following in POLICIES and fits("TIMEOUT")
+
+
+def block_for_value(
+    tokens: "list[Token]", index: int, opened: "Sequence[Token]", fits: Callable[[str], bool]
+) -> int | None:
+    """The index of a brace that is read as that of a record, and begins a block that stands for a value.
+
+    Known by the first or second token behind it, at `index`, where the record cannot go on. `fits` says what may
+    stand there.
+    """
+    if not opened or opened[-1].type != "LBRACE" or index >= len(tokens):
+        return None
+    brace = next((i for i in (index - 1, index - 2) if tokens[i] is opened[-1]), None)
+    if brace is None or brace == 0 or fits("SEMICOLON") or fits("BROKEN"):
+        return None
+    before, type_ = tokens[brace - 1].type, tokens[index].type
+    if index == brace + 1 and type_ in STATEMENT_WORDS and fits("LSQB"):
+        return brace  # of an `if` that gives a value
+    if index == brace + 1:
+        return (
+            brace if before in _BEFORE_BLOCK and type_ not in ("COMMA", "RBRACE", "LBRACE") and fits("RBRACE") else None
+        )
+    if not fits("COLON") or type_ == "COMMA":
+        return None
+    return brace if before in ("FAT_ARROW", "PIPE") or (before in _BEFORE_BLOCK and type_ != "RBRACE") else None
 
 
 def in_flow(problem: "Problem") -> bool:
@@ -249,6 +284,11 @@ class _Careful:
         following = self.tokens[self.index + 1].type if self.index + 1 < self.end else "$END"
         if lacks_condition(self.tokens, self._first()) or self._is_flow_control():
             return Repair("")
+        tokens = self.tokens[: self.end]
+        if block_for_value(tokens, self.index, self.opened, self._fits) is not None:
+            return Repair("")
+        if comma_before_policy(tokens, self.index, self._fits):
+            return Repair("")
         if self._ends_statement(token) and self._fits("SEMICOLON", token.type):
             return Repair("insert", ("SEMICOLON",))
         for types in self._substitutes(token):
@@ -290,6 +330,8 @@ class _Careful:
     def _is_word(self, token: "Token") -> bool:
         """Whether `token` is a reserved word that was probably meant as a name."""
         if token.type == "$END":
+            return False
+        if token.type in _NEVER_NAMES:
             return False
         return token.type == "FNAME" or (token.isidentifier() and not first_on_line(token, self.text))
 
@@ -342,7 +384,7 @@ class _Careful:
             if token.type == "RBRACE" and level == 0:
                 break
             self._advance(token)
-            if token.type == "SEMICOLON" and level == 0 and not (compound and self._inside_header()):
+            if token.type == "SEMICOLON" and level == 0 and not (compound and self._goes_on(statement.index)):
                 break
             if token.type == "RBRACE" and level == 1 and not self._continues():
                 break
@@ -354,13 +396,16 @@ class _Careful:
     def _begins_statement(self, token: "Token") -> bool:
         return token.type in STATEMENT_WORDS | FLOW_WORDS and first_on_line(token, self.text)
 
-    def _inside_header(self) -> bool:
-        return bool(self.opened) and self.opened[-1].type == "LPAR"
+    def _goes_on(self, first: int) -> bool:
+        """Whether a compound statement that begins at `first` goes on behind a `;`: in its header, or with an `else`."""
+        if self.opened and self.opened[-1].type == "LPAR":
+            return True
+        return self.tokens[first].type == "IF" and self.index < self.end and self.tokens[self.index].type == "ELSE"
 
     def _continues(self) -> bool:
         """Whether the statement goes on after the `}` that was just passed."""
         following = self.tokens[self.index].type if self.index < self.end else ""
-        return following in ("ELSE", "SEMICOLON", "RPAR", "RSQB", "DOT", "QUESTION", "COMMA") or following in POLICIES
+        return following in _CONTINUING or following in POLICIES
 
     def _trim_opened(self, depth: int) -> None:
         """Forget the round and square brackets that the given-up statement left open."""

@@ -55,6 +55,20 @@ _CODES: Mapping[str, str] = {
 }
 
 
+# What stands at the place of a trap; its message is above it.
+_LABELS: Mapping[str, str] = {
+    "trap.overflow": "computed here",
+    "trap.division": "the divisor is 0",
+    "trap.index": "outside `0..len`",
+    "trap.conversion": "converted here",
+    "trap.slice": "not inside `0..len`, or inside a character of a `str`",
+    "trap.depth": "called once more",
+    "trap.shift": "shifted here",
+    "trap.unreachable": "reached",
+    "fail": "given up here",
+}
+
+
 @frozen(slots=True)
 class Fault:
     """One failed instance. `item` is the key or name of the item it worked on; `site` where in the kernel.
@@ -112,10 +126,16 @@ def diagnose(fault: Fault) -> Diagnostic:
         code=diagnostic_code(fault.code),
         message=f"`{fault.node}` failed{where}{tries}: {fault.message}",
         span=None if span == NOWHERE else span,
-        label=fault.message.splitlines()[0][:120] if fault.message else fault.code,
+        label=label_of(fault.code, fault.message),
         secondary=secondary,
         notes=(*((fault.hint,) if fault.hint else ()), f"failure code: {fault.code}"),
     )
+
+
+def label_of(code: str, message: str) -> str:
+    """What to say at the place of a failure: not its message again, if the place itself tells more."""
+    known = _LABELS.get(code)
+    return known or (message.splitlines()[0][:120] if message else code)
 
 
 def diagnostic_code(code: str) -> str:

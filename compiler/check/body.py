@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
-from dandc.compiler.check import report
+from dandc.compiler.check import hints, report
 from dandc.compiler.check.infer import Unifier, map_type
 from dandc.compiler.check.symbols import Scope, Symbol, World
 from dandc.compiler.check.types import ROWS, lookup, satisfies
@@ -180,7 +180,8 @@ class Body:
         if isinstance(got, SetRef):
             self.report(report.set_as_value(wanted, got, value.span, want.origin))
         else:
-            self.report(report.mismatch(wanted, got, value.span, want.origin, fixes))
+            found = report.mismatch(wanted, got, value.span, want.origin, fixes)
+            self.report(evolve(found, notes=found.notes or hints.variants_of_wanted(self.world, wanted, got)))
         return value
 
     def finish(self) -> dict[int, Type]:

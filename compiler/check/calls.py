@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
-from dandc.compiler.check import candidates, exprs, report
+from dandc.compiler.check import candidates, exprs, hints, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.infer import substitute
 from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
@@ -39,6 +39,7 @@ from dandc.compiler.types import (
     I64,
     MAP,
     STR,
+    UNIT,
     Array,
     Basic,
     Fn,
@@ -155,6 +156,9 @@ def _call_name(
 def _unknown_function(body: Body, expr: tree.CallExpr, name: tree.Name, want: Want | None) -> Diagnostic:
     known = [*candidates.functions(body, want), *BASIC]
     diagnostic = report.unknown_name(name.text, name.span, known, "function")
+    wanted = body.known(want.type) if want else None
+    if hints.variants_called(body, name.text, wanted):
+        return hints.of_enum(body, diagnostic, name, wanted)
     method = any(method == name.text for _, method in body.world.methods)
     if not method or len(expr.args) == 0 or diagnostic.notes:
         return diagnostic
@@ -231,15 +235,7 @@ def _call_symbol(
         case "broken":
             return _skip(body, expr)
         case "kernel" | "communication" | "composition":
-            body.report(
-                report.simple(
-                    "N0204",
-                    f"`{name.text}` is {report.article(KIND_WORDS[symbol.kind])}; only a composition can call it",
-                    name.span,
-                    "not callable in a kernel",
-                    notes=("a helper that kernels call is written `fn`",),
-                )
-            )
+            body.report(hints.not_callable(body, symbol, name, KIND_WORDS[symbol.kind]))
             return _skip(body, expr)
     body.report(report.wrong_kind(name.text, name.span, KIND_WORDS[symbol.kind], "function"))
     return _skip(body, expr)
@@ -321,9 +317,8 @@ def _unknown_method(
     inner = t.item if isinstance(t, Option) else t.ok if isinstance(t, Result) else None
     inner = body.known(inner) if inner is not None else None
     if inner is not None and not isinstance(inner, InferVar) and name.text in methods_of(body, inner):
-        notes = ("the value inside has it: take it out with `?`, `.or(other)` or `match`",)
-        return evolve(diagnostic, notes=notes, fixes=())
-    return diagnostic
+        return evolve(diagnostic, notes=(exprs.INSIDE,), fixes=())
+    return evolve(diagnostic, fixes=diagnostic.fixes or hints.joined_text(expr))
 
 
 def _unknown_set_method(body: Body, expr: tree.CallExpr, t: SetRef, name: tree.Name, want: Want | None) -> Diagnostic:
@@ -429,8 +424,8 @@ def _bind_type_args(
         span, origin = type_args[len(bindings)].span, Label(decl.span, "declared here")
         body.report(type_arguments(_short(decl.name), len(bindings), len(type_args), span, origin))
         return
-    for variable, arg in zip(bindings.values(), type_args, strict=False):
-        t = type_of_expr(body, arg)
+    for (param, variable), arg in zip(bindings.items(), type_args, strict=False):
+        t = hints.rows_meant(body, _short(decl.name), param, type_of_expr(body, arg), arg.span)
         body.unifier.unify(variable, t)
 
 
@@ -475,6 +470,10 @@ def _arguments(
     slots = _match_arguments(body, expr, callee, receiver is not None)
     if slots is None:
         _skip(body, expr)
+        return None
+    mixed_up = hints.swapped(body, callee, slots)
+    if mixed_up is not None:
+        body.report(mixed_up)
         return None
     args: list[TExpr | None] = [None] * len(callee.params)
     if receiver is not None:
@@ -586,7 +585,10 @@ def check_place(body: Body, value: TExpr, why: str) -> None:
         return
     if not root.mutable:
         word = "a parameter" if root.kind == "param" else "a `let`" if root.keyword else "not a `var`"
-        notes, fixes = (f"a copy can be changed: `var copy = {root.name};`",), _make_mutable(body, root)
+        fixes = _make_mutable(body, root)
+        notes: tuple[str, ...] = (f"a copy can be changed: `var copy = {root.name};`",)
+        if root.kind == "param" and body.kernel_outputs is None and root.name in body.scopes[0]:
+            notes += ("declared `inout`, it is the caller's variable, which then changes",)
         message = f"`{root.name}` is {word} and cannot be changed"
         body.report(
             report.simple(
@@ -604,7 +606,7 @@ def check_place(body: Body, value: TExpr, why: str) -> None:
 def _make_mutable(body: Body, root: Local) -> tuple[Fix, ...]:
     if root.keyword is not None:
         return (Fix("declare it with `var`", root.keyword, "var", certain=True),)
-    if root.kind == "param" and body.kernel_outputs is None and root.name in body.scopes[0]:
+    if root.kind == "param" and body.kernel_outputs is None and root.name in body.scopes[0] and body.result == UNIT:
         return (Fix("let the caller's variable be changed", report.before(root.span), "inout "),)
     return ()
 
@@ -767,6 +769,9 @@ def _variant(
     index = names.index(name.text)
     payload = variants[index][1]
     span = expr.span if expr else name.span
+    if expr is not None and not args and not payload:
+        body.report(hints.nothing_carried(name, expr.span))
+        return exprs.error(span)
     if len(args) != len(payload):
         body.report(report.argument_count(name.text, _count(len(payload)), len(args), name.span, origin))
         for arg in args:

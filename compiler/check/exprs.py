@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from dandc.compiler.check import calls, candidates, lambdas, report
+from dandc.compiler.check import calls, candidates, hints, lambdas, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.foreign import METHODS
 from dandc.compiler.check.infer import MAX_PARTS
 from dandc.compiler.check.patterns import check_arms
 from dandc.compiler.check.symbols import Symbol
-from dandc.compiler.check.types import KIND_WORDS, head_of, record_fields
+from dandc.compiler.check.types import BASIC, KIND_WORDS, head_of, record_fields
 from dandc.compiler.typed import (
     TArm,
     TArray,
@@ -157,6 +157,9 @@ def _name(body: Body, expr: tree.NameExpr, want: Want | None) -> TExpr:
             body.report(_function_as_value(expr.span))
         return TLocal(local.type, expr.span, local)
     symbol = body.symbol(expr.name.text)
+    if symbol is None and expr.name.text in BASIC:
+        body.report(hints.type_as_value(expr.name, body.unifier.shallow(want.type) if want else None))
+        return error(expr.span)
     if symbol is None:
         diagnostic = _unknown(body, expr, want)
         if expr.name.text in STANDARD:
@@ -171,7 +174,8 @@ def _unknown(body: Body, expr: tree.NameExpr, want: Want | None) -> Diagnostic:
     name = expr.name.text
     output = next((port for port in body.kernel_outputs or () if port.name == name), None)
     if output is None:
-        return report.unknown_name(name, expr.span, candidates.values(body, want))
+        unknown = report.unknown_name(name, expr.span, candidates.values(body, want))
+        return hints.of_enum(body, unknown, expr.name, body.known(want.type) if want else None)
     origin = Label(output.span, f"`{name}` is declared here")
     notes = (f"keep what is needed later in a variable, and `emit {name} <- ...;` it",)
     message = f"the output `{name}` cannot be read"
@@ -253,7 +257,13 @@ def _unknown_field(body: Body, t: Type, name: tree.Name, names: list[str], metho
         message = f"`{body.show(t)}` has no field `{name.text}`"
         fix = Fix(f"here it is the method `{foreign.instead}`", name.span, f"{foreign.instead}()")
         return report.fixed("N0202", message, name.span, "no such field", fix)
-    return report.unknown_member(f"`{body.show(t)}`", name.text, name.span, names, "field")
+    unknown = report.unknown_member(f"`{body.show(t)}`", name.text, name.span, names, "field")
+    if hints.inside_has_field(body, t, name.text):
+        return evolve(unknown, notes=(INSIDE,), fixes=())
+    return unknown
+
+
+INSIDE = "the value inside has it: take it out with `?`, `.or(other)` or `match`"
 
 
 def _unknown_type(span: Span) -> Diagnostic:
@@ -429,6 +439,10 @@ def _operands(body: Body, expr: tree.BinaryExpr, hint: Want | None) -> tuple[TEx
         body.bound(known, "num", left.span, f"`{expr.op}`")
         infer(body, expr.right)
         return error(left.span), error(expr.right.span)
+    if expr.op in INT_ONLY and is_float(known):
+        arithmetic(body, expr.op, left, left, expr.span, expr.op_span)
+        infer(body, expr.right)
+        return error(left.span), error(expr.right.span)
     if isinstance(known, SetRef):
         body.report(report.set_as_value(ERROR, known, left.span, None))
         infer(body, expr.right)
@@ -436,6 +450,10 @@ def _operands(body: Body, expr: tree.BinaryExpr, hint: Want | None) -> tuple[TEx
     origin = Label(left.span, f"`{expr.op}` needs both alike; this is {report.noun(known)}")
     before = len(body.world.sink.diagnostics)
     right = infer(body, expr.right, Want(left.type, origin))
+    mixed = hints.mixed_operands(body, expr.left, known, body.known(right.type), right.span, origin)
+    if mixed is not None:
+        body.report(mixed)
+        return error(left.span), error(expr.right.span)
     if len(body.world.sink.diagnostics) == before:
         body.expect(right, Want(left.type, origin), _widen(body, expr, left, right))
     return (left, right) if body.unifier.unify(left.type, right.type) else (error(left.span), error(right.span))
@@ -481,7 +499,9 @@ def arithmetic(body: Body, op: str, left: TExpr, right: TExpr, span: Span, op_sp
         body.report(report.simple("T0317", f"`{op}` does not work on `{body.show(t)}`", op_span, "numbers only"))
         return error(span)
     if op in INT_ONLY and is_float(t):
-        body.report(report.simple("T0317", f"`{op}` needs integers, not `{t}`", op_span, "integers only"))
+        notes = ("`math.fmod(x, y)` is the remainder of floats: `import math;`",) if op == "%" else ()
+        message = f"`{op}` needs integers, not `{t}`"
+        body.report(report.simple("T0317", message, op_span, "integers only", notes=notes))
         return error(span)
     if t == BOOL:
         body.report(report.simple("T0317", f"`{op}` does not work on `bool`", op_span, "use `and`, `or`, `not`"))

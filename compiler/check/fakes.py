@@ -28,7 +28,9 @@ def check_given(body: Body, root: str, stmt: tree.GivenStmt, take: TakeBody) -> 
     symbol = lookup(body.world, body.scope, name.text)
     if symbol is None:
         endpoints = [n for n, s in body.scope.names.items() if s.kind == "endpoint"]
-        body.report(report.unknown_name(name.text, name.span, endpoints, "endpoint"))
+        unknown = report.unknown_name(name.text, name.span, endpoints, "endpoint")
+        notes = (f"endpoints here are {report.listed(endpoints)}",) if endpoints and not unknown.fixes else ()
+        body.report(evolve(unknown, notes=notes))
         return None
     if symbol.kind != "endpoint":
         body.report(report.wrong_kind(name.text, name.span, symbol.kind, "endpoint"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from dandc.compiler.check import report
+from dandc.compiler.check import hints, report
 from dandc.compiler.check.captures import Captures
 from dandc.compiler.check.flow_state import BROKEN, FAILURE, Flow, Value, config_name, define_types, show
 from dandc.compiler.check.joins import Given, Sharding, settle_sharding
@@ -99,7 +99,7 @@ def _bind(flow: Flow, expr: tree.FlowCall, target: Target) -> Bound | None:
         if arg is None:
             continue
         value = flow.evaluate(arg.value, param)
-        shard = check_argument(flow, arg, param, value)
+        shard = check_argument(flow, arg, param, value, by_key=_joined_by_key(expr, param))
         if shard is None:
             good = False
         else:
@@ -116,6 +116,12 @@ def _bind(flow: Flow, expr: tree.FlowCall, target: Target) -> Bound | None:
     args = tuple(known.get(i) or _left_out(param) for i, param in enumerate(target.params))
     skips = not sharding.sharded and "skip" in empty.values()
     return Bound(args, sharding, skips or any(_may_be_absent(g) for g in given))
+
+
+def _joined_by_key(expr: tree.FlowCall, param: TPort) -> bool:
+    """Whether a join by key names the parameter: its argument is a group then."""
+    join = expr.join
+    return join is not None and param.name in [n.text for n in join.names] and set(join.strategies) != {"cross"}
 
 
 def _binding(given: Given, empty: str) -> ArgBinding:
@@ -216,12 +222,15 @@ def match(flow: Flow, expr: tree.FlowCall, target: Target) -> dict[int, tree.Flo
     return slots
 
 
-def check_argument(flow: Flow, arg: tree.FlowArg, param: TPort, value: Value) -> str | None:
-    """The shard of an argument that fits its parameter; None after a report."""
+def check_argument(flow: Flow, arg: tree.FlowArg, param: TPort, value: Value, *, by_key: bool = False) -> str | None:
+    """The shard of an argument that fits its parameter; None after a report. `by_key` if it is joined by key."""
     if value.type.item == ERROR or param.item == ERROR:
         return None
     origins = [Label(param.span, f"`{param.name}` is declared here")] + ([value.origin] if value.origin else [])
     problem = _shard_problem(arg, param, value.type)
+    if problem is not None and by_key and problem.code == "C0420":
+        note = f"a join by key gives the function groups: declare `{param.name}: set[{report.display(param.item)}]`"
+        problem = evolve(problem, notes=(note,), fixes=())
     if problem is not None:
         flow.report(evolve(problem, secondary=tuple(origins)))
         return None
@@ -266,7 +275,11 @@ def _shard_problem(arg: tree.FlowArg, param: TPort, t: FlowType) -> Diagnostic |
         case (("each" | "anyEach"), _, ("one" | "optional")):
             message = f"`{arg.shard}` needs a set, but this is one item"
             fix = Fix("pass the item", word, "") if arg.shard == "each" else whole
-            return report.fixed("C0404", message, arg.span, f"this is `{show(t)}`", fix)
+            notes = hints.array_as_set(param.item, t.item)
+            fits = param.item in (t.item, ERROR) or arg.shard != "each"
+            return report.simple(
+                "C0404", message, arg.span, f"this is `{show(t)}`", notes=notes, fixes=(fix,) if fits else ()
+            )
         case (("keyed" | "anyEach" | "anyKeyed"), ("one" | "optional"), _):
             message = f"`{param.name}` takes one item, but `{arg.shard}` passes a group"
             return report.fixed("C0420", message, arg.span, _GROUPS[arg.shard], each)

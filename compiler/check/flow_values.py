@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from attrs import fields_dict
 
-from dandc.compiler.check import exprs, report
+from dandc.compiler.check import exprs, hints, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.constants import settle
 from dandc.compiler.check.evaluate import expression_value, mentions_broken
@@ -209,6 +209,10 @@ def constant_set(flow: Flow, expr: tree.Expr, want: TPort | None) -> Value:
         label = f"`{want.name}` is declared here" if want.name else f"items are `{report.display(want.item)}`"
         wanted = Want(want.item, Label(want.span, label))
     names = [n for n in names_in(expr) if flow.knows(n.text)]
+    part = hints.part_of_call(flow, expr)
+    if part is not None:
+        flow.report(part)
+        return BROKEN
     if names:
         notes = ("compute it in a `function` and pass that function's output",)
         label = f"`{names[0].text}` is known only when the program runs"

@@ -182,7 +182,10 @@ def _by_key_problem(
     at = join.names[len(chain) - 1].span
     if single is not None:
         message = f"`{strategy}` joins groups by their key, but `{single.shard}` passes {_PASSES[single.shard]}"
-        notes = (f"pass it `keyed` for a join by key, or pair it with everything: `cross {right.param.name}`",)
+        grouped = "pass it `keyed`"
+        if single.param.kind != "set":
+            grouped = f"declare `{single.param.name}: set[{report.display(single.param.item)}]` and pass it `keyed`"
+        notes = (f"{grouped} for a join by key, or pair it with everything: `cross {right.param.name}`",)
         return report.simple("C0452", message, at, f"cannot be joined by `{strategy}`", single.label, notes=notes)
     if left == right.value.type.key:
         return None

@@ -3,7 +3,7 @@
 A parameter that is a tuple pattern becomes one without a name, and the body a match on it with one arm.
 """
 
-from dandc.compiler.check import exprs, report
+from dandc.compiler.check import exprs, hints, report
 from dandc.compiler.check.body import Body, LambdaFrame, Want
 from dandc.compiler.check.patterns import check_pattern, irrefutable
 from dandc.compiler.typed import Local, TArm, TExpr, TLambda, TLocal, TMatch, TPattern
@@ -17,8 +17,7 @@ def check_lambda(body: Body, expr: tree.LambdaExpr, wanted: Fn, want: Want | Non
         takes, names = report.count(len(wanted.params), "argument"), len(expr.params)
         message = f"the lambda is called with {takes}, but names {names}"
         origin = [want.origin] if want and want.origin else []
-        notes = ("a pair is taken apart by `|(a, b)| ...`; `.entries()` of a set or map gives keys with values",)
-        told = notes if (names, len(wanted.params)) == (2, 1) else ()
+        told = hints.two_for_one(names, len(wanted.params), want.origin if want else None)
         body.report(report.simple("T0302", message, expr.span, f"names {names}", *origin, notes=told))
         return exprs.error(expr.span)
     frame = LambdaFrame()

@@ -25,6 +25,7 @@ from dandc.compiler.types import (
     Type,
     is_float,
     is_int,
+    is_map,
 )
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
@@ -211,6 +212,8 @@ def _advice_for_basic(expected: Type, got: Type) -> tuple[str, ...]:
         return ("whether there is a value says `.is_some()`",)
     if expected == BOOL and (got == STR or isinstance(got, Array)):
         return ("whether there is anything in it says `.is_empty()`",)
+    if is_map(expected) and isinstance(got, Anon):
+        return ('a map is made of pairs: `[("a", 1), ("b", 2)].to_map()`; `map()` is an empty one',)
     if isinstance(expected, Named) and isinstance(got, Anon):
         return (f"a record is built with its name: `{display(expected)}(...)`",)
     return ()

@@ -1,10 +1,10 @@
 """Statements of bodies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
-from dandc.compiler.check import calls, candidates, exprs, report
+from dandc.compiler.check import calls, candidates, exprs, hints, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.patterns import check_arms, check_pattern, irrefutable
 from dandc.compiler.check.types import resolve_type, satisfies
@@ -46,6 +46,8 @@ from dandc.compiler.types import (
     U8,
     UNIT,
     Array,
+    Basic,
+    InferVar,
     Named,
     Option,
     Result,
@@ -98,6 +100,12 @@ def _let(body: Body, stmt: tree.LetStmt) -> TStmt:
 
 
 def _assign(body: Body, stmt: tree.AssignStmt) -> TStmt:
+    output = hints.assigned_output(body, stmt)
+    if output is not None:
+        body.report(output)
+        body.emissions_unsure = True
+        exprs.infer(body, stmt.value)
+        return TEval(stmt.span, exprs.error(stmt.target.span))
     place = exprs.infer(body, stmt.target)
     calls.check_place(body, place, "this assigns to it")
     if isinstance(place, TIndex) and body.unifier.shallow(place.base.type) == BYTES:
@@ -237,6 +245,12 @@ def _for_array(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStm
                 "T0323", "an array gives values, or indices and values", stmt.targets[2].span, "one or two names"
             )
         )
+    target = stmt.targets[0]
+    if len(stmt.targets) == 1 and isinstance(target, tree.TuplePattern) and _is_no_pair(body, item, target):
+        fixes = hints.index_and_value(target, certain=isinstance(item, Basic))
+        message, label = "the index and the value of an array are two names", f"the values are `{body.show(item)}`"
+        body.report(report.simple("T0323", message, target.span, label, fixes=fixes))
+        item = ERROR
     with body.nested():
         index = None
         if len(stmt.targets) >= 2:
@@ -245,6 +259,12 @@ def _for_array(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStm
         pattern = check_pattern(body, stmt.targets[min(len(stmt.targets), 2) - 1], item)
         irrefutable(body, pattern, stmt.targets[-1])
         return TForArray(stmt.span, index, pattern, iterable, _loop_body(body, stmt.body))
+
+
+def _is_no_pair(body: Body, item: Type, target: tree.TuplePattern) -> bool:
+    """Whether the elements of an array are known, and are not to be taken apart by a pattern of two."""
+    known = body.unifier.shallow(item)
+    return len(target.items) == 2 and not isinstance(known, Tuple | InferVar) and known != ERROR
 
 
 def _for_map(body: Body, stmt: tree.ForStmt, iterable: TExpr, t: Type) -> TStmt:
@@ -287,22 +307,23 @@ def _for_set(body: Body, stmt: tree.ForStmt, iterable: TExpr, *, with_names: boo
         return TForSet(stmt.span, patterns.get("key"), patterns.get("name"), patterns["value"], iterable, inner)
 
 
+def _returned_output(outputs: Sequence[TPort], stmt: tree.ReturnStmt, value: Span) -> Diagnostic:
+    """A `return` with a value in a `function`; with one output it is clear which was meant."""
+    notes = ("`emit name <- value;` gives a value to the output `name`; a helper that returns is written `fn`",)
+    fixes: tuple[Fix, ...] = ()
+    if len(outputs) == 1:
+        text = f"emit {outputs[0].name} <- "
+        fixes = (Fix("write `emit`", Span(value.file, stmt.span.start, value.start), text),)
+    message = "a function gives its results with `emit`"
+    return report.simple("T0329", message, value, "not returned", notes=() if fixes else notes, fixes=fixes)
+
+
 def _return(body: Body, stmt: tree.ReturnStmt) -> TStmt:
     if body.kernel_outputs is not None:
         if stmt.value is not None:
             body.emissions_unsure = True
             exprs.infer(body, stmt.value)
-            body.report(
-                report.simple(
-                    "T0329",
-                    "a function gives its results with `emit`",
-                    stmt.value.span,
-                    "not returned",
-                    notes=(
-                        "`emit name <- value;` gives a value to the output `name`; a helper that returns is written `fn`",
-                    ),
-                )
-            )
+            body.report(_returned_output(body.kernel_outputs, stmt, stmt.value.span))
         return TReturn(stmt.span, None)
     if stmt.value is None:
         if body.unifier.shallow(body.result) != UNIT:
@@ -354,8 +375,12 @@ def _emit(body: Body, stmt: tree.EmitStmt) -> TStmt:
         name = exprs.check_expr(body, stmt.name, Want(STR))
     value = exprs.infer(body, stmt.value, value_hint)
     given = body.known(value.type)
-    if outputs and output >= 0 and outputs[output].kind == "set" and _are_items(given, outputs[output]):
-        body.report(_array_as_set(body, value, outputs[output]))
+    target = outputs[output] if outputs and output >= 0 else None
+    if target is not None and target.kind == "set" and _are_items(given, target):
+        body.report(_array_as_set(body, value, target))
+    elif target is not None and hints.left_out(target, given):
+        mismatch = report.mismatch(target.item, given, value.span, value_hint.origin if value_hint else None)
+        body.report(hints.optional_output(target, mismatch))
     else:
         value = body.expect(value, value_hint)
     return TEmit(stmt.span, max(output, 0), key, name, value)

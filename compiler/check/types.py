@@ -37,7 +37,7 @@ from dandc.compiler.types import (
     is_map,
 )
 from dandc.lang import tree
-from dandc.lang.diagnostics import Diagnostic, Label
+from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 
 BOUNDS = ("eq", "ord", "hash", "num", "data")
@@ -175,7 +175,7 @@ def _resolve_named(world: World, scope: Scope, expr: tree.NamedType, params: Map
             return _resolve_generic(world, scope, expr, params)
     if len(expr.path) == 1 and lookup(world, scope, first.text) is None:
         known = [*scope.names, *BASIC, *GENERIC, *params]
-        world.sink.add(report.unknown_name(first.text, first.span, _type_names(world, scope, known), "type"))
+        world.sink.add(_unknown_type(world, scope, first, _type_names(world, scope, known)))
         return ERROR
     symbol = lookup_path(world, scope, expr.path)
     if symbol is None:
@@ -198,6 +198,25 @@ def _type_names(world: World, scope: Scope, known: list[str]) -> list[str]:
     prelude = world.scopes[PRELUDE].names if PRELUDE in world.scopes else {}
     types = [n for n, s in {**prelude, **scope.names}.items() if s.kind == "type"]
     return [*types, *(n for n in known if n in BASIC or n in GENERIC)]
+
+
+def _in_modules(world: World, scope: Scope, name: str) -> list[str]:
+    """The public types of imported modules that are called `name`, as they are written here."""
+    modules = [(alias, world.scopes[s.name]) for alias, s in scope.names.items() if s.kind == "module"]
+    found = ((alias, inside.names.get(name)) for alias, inside in modules)
+    return [f"{alias}.{name}" for alias, symbol in found if symbol and symbol.kind == "type" and symbol.public]
+
+
+def _unknown_type(world: World, scope: Scope, name: tree.Name, known: list[str]) -> Diagnostic:
+    """A type that is not declared here; perhaps it is in an imported module."""
+    qualified = _in_modules(world, scope, name.text)
+    if len(qualified) != 1:
+        unknown = report.unknown_name(name.text, name.span, known, "type")
+        if not qualified:
+            return unknown
+        return evolve(unknown, notes=(f"imported modules have {report.listed(qualified)}",), fixes=())
+    fix = Fix("it is in a module", name.span, qualified[0], certain=True)
+    return report.fixed("N0201", f"there is no type `{name.text}` here", name.span, "not found", fix)
 
 
 def _resolve_generic(world: World, scope: Scope, expr: tree.NamedType, params: Mapping[str, TypeVar]) -> Type:

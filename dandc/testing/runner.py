@@ -26,7 +26,7 @@ from dandc.testing.compare import not_holding
 from dandc.testing.engine import STEPS, interpret
 from dandc.testing.fakes import Answer, Script, World, fake_drivers
 from dandc.vm import EndpointAddress, InputItem, Placement, RunError, RunLimits, RunResult, Secret, run
-from dandc.vm.failures import diagnostic_code
+from dandc.vm.failures import diagnostic_code, label_of
 from dandc.vm.jsonvalues import to_json
 
 # Sentences about joins that a failed test shows.
@@ -161,8 +161,8 @@ def _ended(result: InstanceResult, span: Span) -> Diagnostic:
     site = result.site or span
     place = () if site == span else (Label(span, "in this test"),)
     note = f"failure code: {code}"
-    first = message.splitlines()[0][:120] if message else code
-    return Diagnostic(diagnostic_code(code), f"the test ended: {message}", site, first, place, (note,))
+    label = label_of(code, message)
+    return Diagnostic(diagnostic_code(code), f"the test ended: {message}", site, label, place, (note,))
 
 
 @define(eq=False)
