@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ _FULL = {
     sqlite3.SQLITE_CANTOPEN,
 }
 _TOO_BIG = "a value is larger than 1,000,000,000 bytes"
+_MOST_BYTES = 1_000_000_000 - (1 << 16)  # of one value: SQLite's bound of a row, less what stands beside it
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -102,15 +103,20 @@ class Journal:
 
     def add_answer(self, call: bytes, node: str, item: str, result: bytes | None) -> None:
         """How a call of a driver ended, or (None) that it is about to be made."""
-        kept = None if result is None else seal(result)
+        kept = self._kept(node, item, result)
         row = (call, node, item, kept)
         self.database.add("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", [row], 100 + len(kept or b""))
 
     def add_effect(self, effect: bytes, arguments: bytes, node: str, item: str, result: bytes | None) -> None:
         """The same for an effect that is to be done once."""
-        kept = None if result is None else seal(result)
+        kept = self._kept(node, item, result)
         row = (effect, arguments, node, item, kept)
         self.database.add("INSERT OR REPLACE INTO effects VALUES (?, ?, ?, ?, ?)", [row], 150 + len(kept or b""))
+
+    def _kept(self, node: str, item: str, result: bytes | None) -> bytes | None:
+        if result is not None and len(result) > _MOST_BYTES:
+            raise _unwritable(self.path, f"the answer of `{node}`{f' for `{item}`' if item else ''} {_too_big(result)}")
+        return None if result is None else seal(result)
 
     def add_cut(self, call: bytes, data: bytes) -> None:
         """How the machine cut the groups of a call."""
@@ -173,6 +179,7 @@ class Journal:
 
     def end(self, status: str, outputs: dict[str, ItemSet], failure: dict[str, Any], nodes: dict[str, Any]) -> None:
         """The run is over: everything is written, and the file becomes one that is only read."""
+        _refuse_too_big(self.path, "output", outputs)
         rows = [_meta("status", status), _meta("failure", json.dumps(failure))]
         rows += [_sets("output", outputs), _nodes(nodes)]
         with _reported(self.path):
@@ -227,6 +234,7 @@ def create_journal(path: Path, head: Head) -> Journal:
     """
     if os.path.lexists(path):
         raise _exists(path)
+    _refuse_too_big(path, "input", head.inputs)
     with _reported(path):
         try:
             descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
@@ -460,6 +468,19 @@ def _explained(path: Path, error: sqlite3.Error) -> JournalError:
 def _exists(path: Path) -> JournalError:
     message = f"there is a file `{path}` already"
     return problem("R0784", message, "a journal is never overwritten: name another one, or `dandc resume` this one")
+
+
+def _refuse_too_big(path: Path, kind: str, sets: dict[str, ItemSet]) -> None:
+    """Raises for an item that no row holds, by name and before copies of it are made."""
+    for name, items in sets.items():
+        for i, value in enumerate(items.values):
+            if len(value) > _MOST_BYTES:
+                item = f" `{items.names[i]}`" if items.names[i] else f" {i}" if len(items) > 1 else ""
+                raise _unwritable(path, f"the item{item} of the {kind} `{name}` {_too_big(value)}")
+
+
+def _too_big(value: Sized) -> str:
+    return f"has {len(value):,} bytes; more than {_MOST_BYTES:,} fit in no row"
 
 
 def _unwritable(path: Path, reason: str) -> JournalError:

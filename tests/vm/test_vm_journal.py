@@ -12,7 +12,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from attrs import evolve
 
+from dandc.vm import journal as journal_module
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.items import ItemSet
 from dandc.vm.journal import Head, Journal, JournalError, create_journal, open_journal, read_journal
@@ -204,6 +206,22 @@ def test_a_full_disk_at_the_start_leaves_nothing(path: Path) -> None:
     with largest_file(20_000):
         assert ["R0783"] == refused(lambda: create_journal(path, head()))
     assert [] == list(path.parent.iterdir())
+
+
+def test_what_is_too_large_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of the database is a gigabyte; here it is 200,000 bytes."""
+    monkeypatch.setattr(journal_module, "_MOST_BYTES", 200_000)
+    large = ItemSet([None, None], ["", "b/c"], [b"", bytes(200_001)])
+    with pytest.raises(JournalError, match=r"the item `b/c` of the input `xs` has 200,001 bytes"):
+        create_journal(path, evolve(head(), inputs={"xs": large}))
+    assert [] == list(path.parent.iterdir())
+
+    journal = create_journal(path, head())
+    with pytest.raises(JournalError, match=r"the answer of `fetch` for `#3` has 200,002 bytes"):
+        journal.add_answer(b"call", "fetch", "#3", bytes(200_002))
+    with pytest.raises(JournalError, match=r"the item of the output `y` has 200,001 bytes"):
+        journal.end("finished", {"y": ItemSet([None], [""], [bytes(200_001)])}, {}, {})
+    journal.close()
 
 
 def test_a_full_disk_later_is_an_error_and_keeps_what_was_acknowledged(path: Path) -> None:
