@@ -17,8 +17,8 @@ from dandc.compiler.check.symbols import Damage, World
 from dandc.compiler.check.types import check_type_args
 from dandc.compiler.kir import TRAPS, StaticValue
 from dandc.compiler.limits import CONSTANT_BYTES, CONSTANT_PARTS, CONSTANT_STEPS, PROGRAM_STEPS
-from dandc.compiler.typed import TCall, TConfig, TEndpoint, TExpr, TFn, TReturn
-from dandc.compiler.types import UNIT, Type
+from dandc.compiler.typed import TCall, TConfig, TEndpoint, TExpr, TFn, TLit, TReturn
+from dandc.compiler.types import ERROR, UNIT, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
@@ -142,11 +142,18 @@ def _value(world: World, typed: TFn, what: str, users: list[str]) -> Evaluated |
     world.evaluated |= helpers
     if world.damage.elsewhere or any(world.damage.holds(world.fns[n].item.span) for n in helpers):
         return None
+    if world.damage.starts and _stands_on_mistakes((expr, *(world.typed_fn(n).body for n in helpers))):
+        return None
     for helper in helpers:
         found |= world.reads[helper][0]
     if found:
         return _depends_on_run(world, expr, what, min(found))
     return _computed(world, typed, what, users)
+
+
+def _stands_on_mistakes(bodies: object) -> bool:
+    """Whether something in `bodies` has no type, since what it names has been reported elsewhere."""
+    return any(isinstance(node, TLit) and node.type == ERROR for node in walk(bodies))
 
 
 def _depends_on_run(world: World, expr: TExpr, what: str, read: tuple[str, str]) -> Diagnostic:

@@ -126,7 +126,7 @@ def test_as_from_the_start(library: dict[str, SourceModule], seed: int) -> None:
         assert fresh.update(text) == again.update(text), text
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 1, 149])
 def test_constants_as_from_the_start(library: dict[str, SourceModule], seed: int) -> None:
     """The same where constants are computed by helpers that are edited: digits change, so that traps come and go."""
     again = Rechecker("m.dnd", "main", library, {})
