@@ -181,7 +181,7 @@ class Journal:
         """The run is over: everything is written, and the file becomes one that is only read."""
         _refuse_too_big(self.path, "output", outputs)
         rows = [_meta("status", status), _meta("failure", json.dumps(failure))]
-        rows += [_sets("output", outputs), _nodes(nodes)]
+        rows += [_sets("output", outputs), nodes_write(nodes)]
         with _reported(self.path):
             self.database.write_now(rows)
             self.status = status
@@ -371,12 +371,10 @@ def _sets(kind: str, sets: dict[str, ItemSet]) -> Write:
     return "INSERT OR REPLACE INTO sets VALUES (?, ?, ?, ?)", rows
 
 
-def _nodes(nodes: dict[str, Any]) -> Write:
+def nodes_write(nodes: dict[str, Any]) -> Write:
+    """The rows that keep the stories of nodes, by path."""
     rows = [(path, seal(json.dumps(story).encode())) for path, story in nodes.items()]
     return "INSERT OR REPLACE INTO nodes VALUES (?, ?)", rows
-
-
-nodes_write = _nodes
 
 
 def _head_rows(head: Head) -> list[Write]:
