@@ -72,8 +72,9 @@ class _Call:
         if keeper is None:
             return await self._send(arguments, "")
         request = self._request(number, arguments)
-        if keeper.wanted is not None:
-            await keeper.look_for(request, self.outcome.feed.cut(number, number + 1)[0])
+        wanted, outcome = keeper.wanted, self.outcome
+        if wanted is not None and wanted.node == outcome.name and outcome.is_called(number, wanted.item):
+            await keeper.found_call(request, outcome.feed.cut(number, number + 1)[0])
         return await keeper.answer(request, partial(self._send, arguments))
 
     def _request(self, number: int, arguments: tuple[object, ...]) -> Request:
@@ -82,7 +83,8 @@ class _Call:
         digest = arguments_digest(node, *outcome.feed.cut(number, number + 1))
         repeatable = self.driver.repeatable(node.operation, arguments)
         item = self.context.secrets.scrub(outcome.item_text(number))
-        return Request(self.context, node, outcome.name, item, own, digest, repeatable, self.once)
+        origin = outcome.feed.origin(number)
+        return Request(self.context, node, outcome.name, item, own, origin, digest, repeatable, self.once)
 
     async def _send(self, arguments: tuple[object, ...], effect: str) -> Ended:
         """The call itself, with its retries."""

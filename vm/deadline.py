@@ -53,4 +53,4 @@ def inside(outcome: Outcome, number: int, inputs: Sequence[ItemSet], rows: "arra
         return context
     own = own_key(feed.key(number), feed.name(number))
     whole = b"" if own else instance_digests(b"", inputs, rows, 1)[0]
-    return context.keeper.inside(context, outcome.name, own, whole)
+    return context.keeper.inside(context, outcome.name, own, whole, feed.origin(number))

@@ -6,7 +6,7 @@ are those of arrival; `final` tells at the end which place each has, and results
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from attrs import define, field
@@ -15,7 +15,7 @@ from dandc.vm.inputs import block_bytes
 from dandc.vm.items import ItemSet
 from dandc.vm.shards import Plan, Sizes, refilled
 from dandc.vm.signal import Signal
-from dandc.vm.tracks import Track
+from dandc.vm.tracks import Origin, Track, by_number
 
 
 class Feed(Protocol):
@@ -43,7 +43,14 @@ class Feed(Protocol):
 
     @property
     def numbered(self) -> bool:
-        """Instance numbers are final already."""
+        """The place of each instance in the order of the whole set is known while it runs."""
+
+    @property
+    def origin(self) -> Callable[[int], Origin]:
+        """Gives the origin of an instance, and holds no more than that needs."""
+
+    def place(self, instance: int) -> int:
+        """The place of an instance in the order of the whole set, if `numbered`."""
 
     def final(self) -> "array[int] | None":
         """The place of each instance in the order of the whole set, once `ended`; None: they stand in order."""
@@ -87,6 +94,7 @@ class Ready:
 
     ended = True
     numbered = True
+    origin = staticmethod(by_number)
 
     def __attrs_post_init__(self) -> None:
         self.count = self.plan.count
@@ -100,6 +108,10 @@ class Ready:
     def shared_bytes(self) -> int:
         """What every shard of the call copies."""
         return sum(map(block_bytes, self.plan.shared()))
+
+    def place(self, instance: int) -> int:
+        """They stand in order."""
+        return instance
 
     def final(self) -> None:
         """They stand in order."""
@@ -146,16 +158,19 @@ class Ready:
 
 @define(slots=True, eq=False, repr=False)
 class Growing:
-    """One instance for every item of a track, in the order of arrival; the other parameters are complete."""
+    """One instance for every item of a track, in the order of arrival; the other parameters are complete.
+
+    `numbered`: the track has ended before anything began.
+    """
 
     track: Track
     parameter: int
     plan: Plan
+    numbered: bool = False
     signal: Signal = field(factory=Signal)
     _left: list[int] = field(factory=list)
 
     inherits = True
-    numbered = False
 
     def __attrs_post_init__(self) -> None:
         self.track.listeners.append(self.signal)
@@ -177,6 +192,15 @@ class Growing:
     def shared_bytes(self) -> int:
         """What every shard of the call copies."""
         return sum(map(block_bytes, self.plan.shared()))
+
+    @property
+    def origin(self) -> Callable[[int], Origin]:
+        """That of the instance's item."""
+        return self.track.origin
+
+    def place(self, instance: int) -> int:
+        """The place of the item in the producer's order."""
+        return instance if self.track.places is None else self.track.places[instance]
 
     def final(self) -> "array[int] | None":
         """The places of the items in the producer's order."""

@@ -100,8 +100,7 @@ class _GraphRun:
     failure: NodeFailedError | None = None
 
     def __attrs_post_init__(self) -> None:
-        keeper = self.context.keeper
-        self.streams = streams(self.graph, "" if keeper is None else keeper.settled)
+        self.streams = streams(self.graph, settled=self.settled)
         self.done = [anyio.Event() for _ in self.graph.nodes]
         self.keys = KeyTypes(self.graph)
         self.left = Counter(self.streams.whole)
@@ -109,6 +108,12 @@ class _GraphRun:
             tuple(self._track(number, output) for output in range(len(node.outputs)))
             for number, node in enumerate(self.graph.nodes)
         ]
+
+    @property
+    def settled(self) -> bool:
+        """Whether every instance must know its place when it runs."""
+        keeper = self.context.keeper
+        return keeper is not None and keeper.wanted is not None
 
     def _track(self, number: int, output: int) -> Track:
         source = NodeSource(number, output)
@@ -173,6 +178,8 @@ class _GraphRun:
         raise AssertionError(node)
 
     def _outcome(self, node: FlowNode, items: tuple[Type, ...], feed: Feed, tracks: tuple[Track, ...]) -> Outcome:
+        for track in tracks:
+            track.made_by = feed.origin
         return Outcome(self.context, node, items, feed, self.path, self.keys.of_node(node), tracks)
 
     async def _feed(self, number: int) -> Feed | None:
@@ -189,7 +196,7 @@ class _GraphRun:
         if plan.skipped:
             track.leave()
             return None
-        return Growing(track, fed, plan)
+        return Growing(track, fed, plan, self.settled)
 
     def _unnamed(self, node: FlowNode, tracks: tuple[Track, ...]) -> NodeResult:
         """The result of a node whose effects have no KEY, because what makes it was skipped."""

@@ -27,7 +27,7 @@ from dandc.vm.drivers import EndpointAddress
 from dandc.vm.failures import RunError, StopError
 from dandc.vm.items import ItemSet
 
-VERSION = 1
+VERSION = 2
 _APPLICATION = 0x644E444A
 _SCHEMA = f"""
 {SCHEMA}
@@ -38,9 +38,10 @@ CREATE TABLE answers (call BLOB PRIMARY KEY, node TEXT NOT NULL, item TEXT NOT N
 CREATE TABLE effects (effect BLOB PRIMARY KEY, arguments BLOB NOT NULL, node TEXT NOT NULL, item TEXT NOT NULL, result BLOB)
     WITHOUT ROWID;
 CREATE TABLE cuts (call BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ties (origin BLOB PRIMARY KEY, turn BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE nodes (path TEXT PRIMARY KEY, story BLOB NOT NULL) WITHOUT ROWID;
 """
-_TABLES = {"meta", "sources", "sets", "pure", "answers", "effects", "cuts", "nodes"}
+_TABLES = {"meta", "sources", "sets", "pure", "answers", "effects", "cuts", "ties", "nodes"}
 _FULL = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -122,6 +123,11 @@ class Journal:
         """How the machine cut the groups of a call."""
         self.database.add("INSERT OR REPLACE INTO cuts VALUES (?, ?)", [(call, seal(data))], 100 + len(data))
 
+    def add_tie(self, origin: bytes, turn: int) -> None:
+        """Which number an instance has among those that are equal to it, by a digest of what it is and of its origin."""
+        row = (origin, seal(turn.to_bytes(8, "little")))
+        self.database.add("INSERT OR REPLACE INTO ties VALUES (?, ?)", [row], 100)
+
     async def add_pure(self, rows: Sequence[tuple[bytes, bytes]], *, lost: bool = False) -> None:
         """How instances of kernels ended, by digest; `lost`: what would not end like this again."""
         if not rows:
@@ -173,6 +179,7 @@ class Journal:
                 ("DELETE FROM sources", [()]),
                 ("DELETE FROM sets", [()]),
                 ("DELETE FROM nodes", [()]),
+                ("DELETE FROM ties", [()]),
             ]
             self.database.write_now([*forget, *_head_rows(head), _meta("status", "running")])
         self.head, self.status = evolve(head, inputs={}), "running"
@@ -192,6 +199,12 @@ class Journal:
         with _reported(self.path):
             rows = self.database.read_now(lambda c: c.execute("SELECT path, story FROM nodes").fetchall())
             return {str(path): json.loads(unseal(story)) for path, story in rows}
+
+    def ties_now(self) -> dict[bytes, int]:
+        """The numbers of instances that had equals."""
+        with _reported(self.path):
+            rows = self.database.read_now(lambda c: c.execute("SELECT origin, turn FROM ties").fetchall())
+            return {bytes(origin): int.from_bytes(unseal(turn), "little") for origin, turn in rows}
 
     def tally_now(self) -> dict[str, tuple[int, int]]:
         """By node: answers that are there, and calls that were begun and have none."""

@@ -35,6 +35,7 @@ from dandc.vm.request import Request
 from dandc.vm.scope import Scope
 from dandc.vm.summary import Summary
 from dandc.vm.tasks import off_loop
+from dandc.vm.tracks import Origin
 from dandc.vm.why import alone_in
 
 # `send(effect)`: makes a call of a driver, which may tell the service the name of the effect.
@@ -154,7 +155,7 @@ class Keeper:
     """What is kept of one run, and what it may take from earlier ones.
 
     `pure`: the images were made by this compiler, so that equal inputs give equal results. `replay`: the journal says how
-    everything ended, and nothing else may happen.
+    everything ended, and nothing else may happen; `ties` are the numbers that equal instances had.
     """
 
     memo: Memo | None = None
@@ -162,8 +163,10 @@ class Keeper:
     pure: bool = True
     replay: bool = False
     wanted: Wanted | None = None
+    ties: Mapping[bytes, int] = field(factory=dict)
     compared: int = 0
     _effects: Effects = field(factory=Effects)
+    _first: dict[bytes, bytes] = field(factory=dict)
     _turns: dict[bytes, int] = field(factory=dict)
     _prefixes: dict[str, bytes] = field(factory=dict)
 
@@ -285,11 +288,10 @@ class Keeper:
             await self.memo.keep([(self._answer_key(request), data)], aging=True)
         return ended
 
-    async def look_for(self, request: Request, items: Sequence[ItemSet]) -> None:
-        """End the run if this is the call that somebody wants to look at; raises `FoundCallError`."""
-        wanted, journal = self.wanted, self.journal
-        if wanted is None or journal is None or wanted.node != request.name or wanted.item not in ("", request.item):
-            return
+    async def found_call(self, request: Request, items: Sequence[ItemSet]) -> NoReturn:
+        """The wanted call is here."""
+        journal = self.journal
+        assert journal is not None
         if request.once is None:
             _, found = await journal.answer(self._call(request))
         else:
@@ -300,9 +302,27 @@ class Keeper:
     def _call(self, request: Request) -> bytes:
         """What tells this call from all others of the run: node, scope, item, arguments; and a number where all are equal."""
         base = digest(request.name, request.context.scope.id, request.own, request.arguments)
-        turn = self._turns.get(base, 0)
+        return digest(base, self._turn(base, request.origin).to_bytes(8, "little"))
+
+    def _turn(self, base: bytes, origin: Origin) -> int:
+        """The number of an instance among those that are equal to it: as it began, or as it began when it was recorded.
+
+        Which of them begins first is chance. A run that is finished may take the answer of any of them for any other, but a run
+        that is repeated may not: so the journal says which origin had which number.
+        """
+        tie = digest(base, *(number.to_bytes(8, "little") for number in origin))
+        if self.replay:
+            return self.ties.get(tie, 0)
+        first = self._first.setdefault(base, tie)
+        if first == tie:
+            return 0
+        turn = self._turns.get(base, 1)
         self._turns[base] = turn + 1
-        return digest(base, turn.to_bytes(8, "little"))
+        if self.journal is not None:
+            if turn == 1:
+                self.journal.add_tie(first, 0)
+            self.journal.add_tie(tie, turn)
+        return turn
 
     def reusable(self, request: Request, ended: Ended | None) -> Ended | None:
         """A recorded end that this run may take: when a run is finished, failures that ended it are tried again."""
@@ -354,13 +374,6 @@ class Keeper:
 
     # Compositions.
 
-    @property
-    def settled(self) -> str:
-        """Which calls need the final numbers of their instances (`streams`): equal calls are told apart by their order."""
-        if self.wanted is not None:
-            return "all"
-        return "" if self.journal is None else "keyless"
-
     async def was_late(self, scope: Scope, name: str) -> bool:
         """Whether a run of a graph used up its time when it was recorded."""
         assert self.journal is not None
@@ -383,12 +396,10 @@ class Keeper:
         if self.journal is not None and not self.replay:
             self.journal.add_cut(cuts.call, cuts.data())
 
-    def inside(self, context: RunContext, name: str, own: bytes, inputs: bytes) -> RunContext:
+    def inside(self, context: RunContext, name: str, own: bytes, inputs: bytes, origin: Origin) -> RunContext:
         """The context of one instance of a composition; `inputs` is a digest, and empty where there is one instance only."""
         more = (name.encode("utf-8", "surrogatepass"), b"" if own else inputs)
-        base = digest(context.scope.id, own, *more)
-        turn = self._turns.get(base, 0)
-        self._turns[base] = turn + 1
+        turn = self._turn(digest(context.scope.id, own, *more), origin)
         return evolve(context, scope=context.scope.inside(own, turn, *more))
 
     # The end.

@@ -222,7 +222,7 @@ async def replay(
         {e.name: e for e in head.endpoints},
         SecretBox(),
     )
-    keeper = Keeper(None, journal, replay=True, wanted=wanted)
+    keeper = Keeper(None, journal, replay=True, wanted=wanted, ties=journal.ties_now())
     before, outputs = journal.failure_now(), journal.outputs_now()
     offline: dict[str, Driver] = {module: _Offline() for module in _modules(program, head.graph)}
     failed: RunError | None = None
@@ -272,7 +272,7 @@ def _not_found(program: Program, graph: Graph, wanted: Wanted) -> JournalError:
     if isinstance(node, MergeNode):
         return problem("R0791", f"`{wanted.node}` puts sets together: it has no instances")
     item = f" for the item `{wanted.item}`" * bool(wanted.item)
-    note = "an item is called by its key, else by its name, else by its number: `#0`"
+    note = "an item is called by its key, else by its name, else by its number: `#0`, or `from #0`"
     return problem("R0791", f"the run has no instance of `{wanted.node}`{item}", note)
 
 

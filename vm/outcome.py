@@ -25,7 +25,7 @@ from dandc.vm.items import EMPTY, Buffer, ItemSet
 from dandc.vm.summary import MAX_NOTES, Note
 from dandc.vm.tasks import off_loop
 from dandc.vm.tolerance import is_exceeded, too_many
-from dandc.vm.tracks import Batch, Track
+from dandc.vm.tracks import Batch, Origin, Track
 
 T = TypeVar("T")
 
@@ -63,11 +63,29 @@ class Outcome:
         return self.path + self.node.name
 
     def item_text(self, instance: int) -> str:
-        """What a person calls the item of an instance: its key, else its name, else its place; empty if that is open."""
+        """What a person calls the item of an instance: its key, else its name, else its place, or what it came from."""
         if not self.feed.inherits:
             return ""
-        text = item_text(self.feed.key(instance), self.feed.name(instance), self.key_type, self.context.program.types)
-        return text or (f"#{instance}" if self.feed.numbered else "")
+        return self._own_text(instance) or self._place_text(instance) or _origin_text(self.feed.origin(instance))
+
+    def _own_text(self, instance: int) -> str:
+        """The key, else the name."""
+        feed = self.feed
+        return item_text(feed.key(instance), feed.name(instance), self.key_type, self.context.program.types)
+
+    def _place_text(self, instance: int) -> str:
+        """The place; empty as long as it is open."""
+        return f"#{self.feed.place(instance)}" if self.feed.numbered else ""
+
+    def is_called(self, instance: int, text: str) -> bool:
+        """Whether somebody may mean the item of an instance with a text; with none at all, the first one is meant."""
+        feed = self.feed
+        if not feed.inherits:
+            return text in ("", "#0")
+        if not text:
+            return feed.numbered and feed.place(instance) == 0
+        names = (self._own_text(instance), self._place_text(instance), _origin_text(feed.origin(instance)))
+        return text in names or text == self.context.secrets.scrub(names[0])
 
     def fail(
         self, instance: int, code: str, message: str, *, attempts: int = 1, site: Span | None = None, hint: str = ""
@@ -76,7 +94,11 @@ class Outcome:
         scrub = self.context.secrets.scrub
         item = scrub(self.item_text(instance))
         fault = Fault(code, scrub(message), self.name, self.node.span, item, attempts, site, hint)
-        self._take_fault(instance, fault, placed=bool(item) or not self.feed.inherits)
+        self._take_fault(instance, fault, placed=self._is_placed(instance))
+
+    def _is_placed(self, instance: int) -> bool:
+        """Whether the item's text is not waiting for its place."""
+        return not self.feed.inherits or self.feed.numbered or bool(self._own_text(instance))
 
     def take_fault(self, instance: int, fault: Fault) -> None:
         """Record a fault that is complete already."""
@@ -101,11 +123,10 @@ class Outcome:
     def note(self, instance: int, text: str) -> None:
         """Record what an instance noted."""
         scrub = self.context.secrets.scrub
-        item = scrub(self.item_text(instance))
-        if not item and self.feed.inherits and len(self.notes) < MAX_NOTES:
+        if not self._is_placed(instance) and len(self.notes) < MAX_NOTES:
             self.notes.append((instance, scrub(text)))
         else:
-            self.context.summary.note(Note(self.name, item, scrub(text)))
+            self.context.summary.note(Note(self.name, scrub(self.item_text(instance)), scrub(text)))
 
     def add(self, outputs: Sequence[Columns], *, few: bool = False) -> None:
         """Publish what some instances gave: for every output the items of all of them. `few`: of a single instance."""
@@ -224,6 +245,14 @@ class Outcome:
             [failed.name for failed in failures],
             [encode_failure(failed.fault, types) for failed in failures],
         )
+
+
+def _origin_text(origin: Origin) -> str:
+    """An item by what it came from: `from #2`, the one made of instance 2; `from #2.1`, the second one made of it."""
+    number, *path = origin
+    while path and not path[-1]:
+        path.pop()
+    return "from #" + ".".join(map(str, (number, *path)))
 
 
 def _orphans(columns: Columns) -> AbstractSet[int]:

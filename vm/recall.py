@@ -99,11 +99,10 @@ class Recall:
             return
         stride = 2 * len(sets)
         for place in range(len(recalled.digests)):
-            text = self.outcome.item_text(first + place)
-            number = f"#{first + place}" if self.outcome.feed.numbered else text
-            if wanted.item in ("", text, number):
+            if self.outcome.is_called(first + place, wanted.item):
                 row = rows[place * stride : (place + 1) * stride]
                 items = [s.slice(row[2 * i], row[2 * i] + row[2 * i + 1]) for i, s in enumerate(sets)]
+                text = self.outcome.item_text(first + place)
                 self.keeper.found(self.kernel.name, text, items, recalled.ended(place))
 
     def open(self, first: int, last: int) -> Sequence[int]:

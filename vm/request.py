@@ -9,11 +9,12 @@ from dandc.compiler.flow import CommunicationNode
 from dandc.vm.context import RunContext
 from dandc.vm.digests import digest, instance_digests, interface
 from dandc.vm.items import ItemSet
+from dandc.vm.tracks import Origin
 
 
 @frozen(slots=True, eq=False, repr=False)
 class Request:
-    """One call of a driver. `name` is the node in its path; `arguments` a digest; `own` the key or name of its instance.
+    """One call of a driver. `name` is the node in its path; `arguments` a digest; `own` the key or name of its instance, `origin` its origin.
 
     `repeatable`: it may be sent again when it is not known whether it arrived. `once`: the KEY of its effect.
     """
@@ -23,6 +24,7 @@ class Request:
     name: str
     item: str
     own: bytes
+    origin: Origin
     arguments: bytes
     repeatable: bool
     once: bytes | None = None

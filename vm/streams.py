@@ -37,32 +37,21 @@ class Streams:
     whole: Mapping[Source, int]
 
 
-def streams(graph: Graph, settled: str = "") -> Streams:
-    """How the sets of a graph reach their readers.
-
-    `settled` says which calls take no set in pieces because their instances need their final numbers: `keyless` calls that are no
-    kernel's and whose set has no keys, `all`, or none.
-    """
+def streams(graph: Graph, *, settled: bool = False) -> Streams:
+    """How the sets of a graph reach their readers; `settled`: a call that is fed in pieces begins when its set is complete."""
     fed = []
     needed = []
     readers: Counter[Source] = Counter()
     whole: Counter[Source] = Counter(output.source for output in graph.outputs)
     for node in graph.nodes:
-        parameter = -1 if _must_settle(graph, node, settled) else _fed(graph, node)
-        direct = needed_nodes(node) if parameter < 0 else _others(node, parameter)
+        parameter = _fed(graph, node)
+        direct = needed_nodes(node) if settled or parameter < 0 else _others(node, parameter)
         fed.append(parameter)
         needed.append(tuple(direct))
         if parameter >= 0:
             readers[node.args[parameter].source] += 1
         whole.update(source for i, source in enumerate(sources(node)) if i != parameter)
     return Streams(tuple(fed), tuple(needed), readers, whole)
-
-
-def _must_settle(graph: Graph, node: FlowNode, settled: str) -> bool:
-    if settled != "keyless" or isinstance(node, ComputeNode):
-        return settled == "all"
-    sharded = [arg.source for arg in node.args if arg.shard in SHARDED and isinstance(arg.source, NodeSource)]
-    return any(s.output >= 0 and graph.nodes[s.node].outputs[s.output].key is None for s in sharded)
 
 
 def _fed(graph: Graph, node: FlowNode) -> int:

@@ -7,8 +7,8 @@ pull: a producer adds and rings, and never waits for one consumer in particular.
 """
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from attrs import define, field
@@ -21,6 +21,15 @@ from dandc.vm.signal import Signal
 ITEM_BYTES = 48
 # Items of one call each are gathered up to this many before they are cut off as a batch.
 _OPEN_ITEMS = 256
+
+
+# What tells an instance of a call, or an item of its outputs, from the others in every run of the same program and inputs.
+Origin = tuple[int, ...]
+
+
+def by_number(instance: int) -> Origin:
+    """The origin of an instance whose number is that of every run."""
+    return (instance,)
 
 
 @define(slots=True, eq=False, repr=False)
@@ -42,7 +51,8 @@ class Track:
     """One output of one node while it runs.
 
     `kept`: somebody needs the whole set. `readers` counts the consumers that take it item by item, `ready` those of
-    them that have begun; `waiting` the bytes that have begun consumers have not done with.
+    them that have begun; `waiting` the bytes that have begun consumers have not done with. `made_by` gives the origin of
+    an instance of the node.
     """
 
     keyed: bool
@@ -56,6 +66,7 @@ class Track:
     ended: bool = False
     places: "array[int] | None" = None
     listeners: list[Signal] = field(factory=list)
+    made_by: Callable[[int], Origin] = by_number
     drained: Signal = field(factory=Signal)
     _open: Batch | None = None
 
@@ -167,6 +178,12 @@ class Track:
             names += [""] * (end - start) if batch.names is None else batch.names[start:end]
             values += batch.values[start:end]
         return ItemSet(keys, names, values)
+
+    def origin(self, arrival: int) -> Origin:
+        """The origin of an item: that of its instance, and the item's place in what this emitted, all of it in one batch."""
+        batch = self.batches[self.number_at(arrival)]
+        instance = batch.instances[arrival - batch.start]
+        return (*self.made_by(instance), arrival - batch.start - bisect_left(batch.instances, instance))
 
     def number_at(self, arrival: int) -> int:
         """Which batch holds the item."""

@@ -21,7 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("file", metavar="FILE", help="the journal that `dandc run --record FILE` wrote")
     parser.add_argument("--node", metavar="NODE", help="look at one instance of this node: of a kernel step by step")
-    parser.add_argument("--item", metavar="ITEM", help="the one for this item: its key, its name, or `#NUMBER`")
+    parser.add_argument(
+        "--item", metavar="ITEM", help="the one for this item: its key, its name, `#NUMBER` or `from #NUMBER`"
+    )
     parser.add_argument("--steps", metavar="COUNT", type=int, default=200, help="show at most so many steps (200)")
     kept.results(parser)
     kept.budget(parser)

@@ -3,18 +3,22 @@
 import hashlib
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+from attrs import evolve
 
 from dandc.compiler.flow import CompositionNode, Policies
 from dandc.compiler.types import STR, Named, Result
 from dandc.isolation import Limits
-from dandc.vm import InputItem, RunLimits, run, streams
+from dandc.vm import InputItem, RunError, RunLimits, run, streams
 from dandc.vm.drivers import DriverFailureError
 from dandc.vm.failures import FAILURE, FAILURE_DEF
+from dandc.vm.journal import read_journal
+from dandc.vm.keeping import Recording, keep, replay
 
 TYPES = {"prelude.Failure": FAILURE_DEF}
 NOTE = 0xFFFFFFFE
@@ -243,3 +247,68 @@ def test_results_are_those_of_complete_sets(kit: Any, block: int, monkeypatch: p
                 kit, program, inputs, 1000 * seed + order, sandboxes=3, requests=4, undelivered=bound
             )
     assert streamed > 10
+
+
+@pytest.mark.parametrize(("bad", "item"), [(b"2b", "from #2.1"), (b"3a", "from #3")])
+def test_a_failure_on_the_way_names_what_its_item_came_from(kit: Any, bad: bytes, item: str) -> None:
+    """Without key and name, and while nobody knows how many items stand before it."""
+
+    def twice(x: list[Any]) -> list[Any]:
+        return [(0, None, None, x[0][2] + b"a"), (0, None, None, x[0][2] + b"b")]
+
+    def picky(x: list[Any]) -> list[Any]:
+        if x[0][2] == bad:
+            raise kit.Trap(3)
+        return [(0, None, None, x[0][2])]
+
+    nodes = [
+        kit.node("twice", [kit.arg(kit.input(0), "each")], [kit.many()]),
+        kit.node("picky", [kit.arg(kit.at(0, 0), "each")], [kit.many()]),
+    ]
+    kernels = [
+        kit.kernel("twice", [kit.port("one")], [kit.out("set")]),
+        kit.kernel("picky", [kit.port("one")], [kit.out("one")]),
+    ]
+    program = kit.program([kit.graph({"xs": kit.many()}, nodes, {"ys": (kit.many(), kit.at(1, 0))})], kernels)
+    placement = kit.FakePlacement({"twice": twice, "picky": picky})
+    inputs = {"xs": [InputItem(f"{n}") for n in range(5)]}
+
+    with pytest.raises(RunError) as caught:
+        anyio.run(lambda: run(program, "main", inputs, placement=placement))
+
+    assert caught.value.fault is not None
+    assert caught.value.fault.item == item
+
+
+class Fickle(Driver):
+    """Answers no call as any other, so that an exchange of answers shows."""
+
+    async def call(self, operation: str, arguments: tuple[Any, ...], context: Any) -> tuple[Sequence[Any], ...]:
+        number = len(self.asked)
+        (items,) = await super().call(operation, arguments, context)
+        return ([(key, name, f"{value} {number % 5} {number}") for key, name, value in items],)
+
+
+def again(kit: Any, seed: int, path: Path) -> int:
+    """Record a random run and repeat it in another order; how many of its calls have equals."""
+    maker = Maker(kit, seed)
+    program = maker.program(maker.random.randint(3, 7))
+    graph = program.graphs["main"]
+    nodes = tuple(evolve(node, name=f"{node.name}{i}") for i, node in enumerate(graph.nodes))
+    outputs = tuple(output for output in graph.outputs if output.name.startswith("o"))
+    program = evolve(program, graphs={**program.graphs, "main": evolve(graph, nodes=nodes, outputs=outputs)})
+    inputs = {"xs": [InputItem(f"v{n % 3}", "", None if maker.key is None else "k") for n in range(30)]}
+    small = RunLimits(kernel=Limits(output=1 << 16), sandboxes=3, requests=4)
+    begin = keep(program, "main", recording=Recording(path, "main.dnd", {}, "test"))
+    placement, drivers = Placement(kit, seed), {"fake": Fickle(seed)}
+    anyio.run(lambda: run(program, "main", inputs, placement=placement, drivers=drivers, limits=small, keeping=begin))
+    journal = read_journal(path)
+    equal = len(journal.ties_now())
+    anyio.run(lambda: replay(journal, placement=Placement(kit, 1000 + seed), limits=small))
+    return equal
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_equal_calls_keep_their_answers_in_whatever_order_they_begin(kit: Any, block: int, tmp_path: Path) -> None:
+    """Many calls share node, key, name and request: only what they came from differs, and decides who has which answer."""
+    assert sum(again(kit, seed, tmp_path / f"{seed}") for seed in range(block * 8, block * 8 + 8)) > 100
