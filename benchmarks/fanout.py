@@ -22,7 +22,7 @@ from attrs import frozen
 
 from benchmarks.journal import journal_cost
 from benchmarks.loopback import server
-from benchmarks.rows import Row
+from benchmarks.rows import Bar, Row
 from dandc.api import compile as compile_program
 from dandc.compiler.flow import Program
 from dandc.isolation import Outcome, load_image, open_pool
@@ -49,6 +49,8 @@ composition chain(xs: set[i64]) => (texts: set[str]) {
 }
 """
 IN_FLIGHT = 64
+UNPACKED = Bar(5_000, least=True, alone=True)
+PACKED = Bar(200_000, least=True, alone=True)
 
 
 @frozen
@@ -105,7 +107,7 @@ async def unpacked(compiled: Program) -> list[Row]:
             )
         bare = await _bare(compiled, flights, count)
         what = f"unpacked calls per second, {flights} in flight"
-        rows.append(Row(what, count / spent.wall, bare, "1/s", "bar: 5,000"))
+        rows.append(Row(what, count / spent.wall, bare, "1/s", bar=UNPACKED))
         rows.append(Row(f"the same a CPU second, {flights} in flight", count / spent.cpu, None, "1/s"))
     return rows
 
@@ -132,7 +134,7 @@ async def packed(compiled: Program) -> list[Row]:
         single = numbers(200_000)
         spent = await cost(placement, lambda: run(compiled, "main.one", single, placement=placement))
         rows = [
-            Row("packed items per second", 200_000 / spent.wall, None, "1/s", "bar: 200,000"),
+            Row("packed items per second", 200_000 / spent.wall, None, "1/s", bar=PACKED),
             Row("packed items a CPU second", 200_000 / spent.cpu, None, "1/s"),
         ]
         small = await cost(placement, lambda: _often(compiled, placement, few, 10))
@@ -144,7 +146,7 @@ async def packed(compiled: Program) -> list[Row]:
     )
     return [
         *rows,
-        Row("time per item 1e6 vs 1e4, three stages", *wall, "us", "bar: 1.2"),
+        Row("time per item 1e6 vs 1e4, three stages", *wall, "us", bar=Bar(1.2)),
         Row("CPU time per item 1e6 vs 1e4, three stages", *cpu, "us"),
     ]
 
@@ -235,7 +237,7 @@ async def requests(compiled: Program) -> list[Row]:
                 theirs.append(await cost(placement, lambda: _bare_gets(url, count)))
     pairs = [(min(c.wall for c in costs), min(c.cpu for c in costs)) for costs in (ours, theirs)]
     return [
-        Row("http.fetch vs bare httpx at 64 in flight", 1e3 * pairs[0][0], 1e3 * pairs[1][0], "ms", "bar: 1.10"),
+        Row("http.fetch vs bare httpx at 64 in flight", 1e3 * pairs[0][0], 1e3 * pairs[1][0], "ms", bar=Bar(1.10)),
         Row("CPU time of the same", 1e3 * pairs[0][1], 1e3 * pairs[1][1], "ms"),
     ]
 

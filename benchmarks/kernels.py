@@ -22,7 +22,7 @@ from pathlib import Path
 from attrs import frozen
 
 from benchmarks.inprocess import loaded
-from benchmarks.rows import Row
+from benchmarks.rows import Bar, Row
 from dandc.compiler.check import check
 from dandc.compiler.codegen import DEFAULT_TARGET
 from dandc.compiler.kir import Kernel
@@ -32,7 +32,7 @@ from dandc.loader import load
 ELEMENTS = 16_384
 ROUNDS, PER_ROUND = 40, 8
 GCC, CHECKED, NUMBA = "gcc -O3 -march=native", "gcc, checked", "numba"
-BARS = {GCC: "bar: 0.9", CHECKED: "no bar", NUMBA: "bar: 1.0"}
+BARS = {GCC: Bar(0.9, least=True), CHECKED: None, NUMBA: Bar(1.0, least=True)}
 
 
 @frozen
@@ -240,6 +240,8 @@ def _means(ratios: dict[str, list[float]]) -> list[Row]:
     rows = []
     for peer, found in ratios.items():
         mean = math.exp(sum(map(math.log, found)) / len(found)) if found else None
-        note = BARS[peer] if found else f"{peer.split()[0].rstrip(',')} is not installed"
-        rows.append(Row(f"speed, geometric mean, vs {peer}", mean, None if mean is None else 1.0, "x", note))
+        note = "" if found else f"{peer.split()[0].rstrip(',')} is not installed"
+        rows.append(
+            Row(f"speed, geometric mean, vs {peer}", mean, None if mean is None else 1.0, "x", note, BARS[peer])
+        )
     return rows
