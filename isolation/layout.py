@@ -27,7 +27,7 @@ _RUN = struct.Struct("<13Q")
 RESULT = struct.Struct("<4Q")
 RESULT_AT = 128
 
-BEHIND_WINDOW, LOWER_PRIORITY = 1, 2
+BEHIND_WINDOW, LOWER_PRIORITY, EVERY_CPU = 1, 2, 4  # of RUN
 
 
 @frozen(cache_hash=True)
@@ -79,29 +79,30 @@ class Planner:
     """Lays calls out. What depends on image and limits alone is worked out once: most calls share it."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Limits, bool], tuple[Areas, bytes]] = {}
+        self._known: dict[tuple[int, Limits, int], tuple[Areas, bytes]] = {}
 
-    def plan(self, image: Image, inputs: bytes | Block | int, first: int, last: int, limits: Limits, low: bool) -> Call:
+    def plan(
+        self, image: Image, inputs: bytes | Block | int, first: int, last: int, limits: Limits, flags: int
+    ) -> Call:
         """`inputs` are small bytes, a sealed block, or the size of what stands behind the window."""
-        key = (image.number, limits, low)
+        key = (image.number, limits, flags)
         known = self._known.get(key)
         if known is None:
             if len(self._known) > 1000:
                 self._known.clear()
-            known = self._known[key] = _common(image, limits, low)
+            known = self._known[key] = _common(image, limits, flags)
         place, order = known
         if isinstance(inputs, bytes):
             return Call(place, _control(place, first, last, WINDOW + SMALL_INPUTS, len(inputs)) + inputs, order)
         sealed = isinstance(inputs, Block)
         size = inputs.size if isinstance(inputs, Block) else inputs
-        flags = (LOWER_PRIORITY if low else 0) | (0 if sealed else BEHIND_WINDOW)
-        order = _order(image, limits, place, size, flags)
+        order = _order(image, limits, place, size, flags | (0 if sealed else BEHIND_WINDOW))
         return Call(place, _control(place, first, last, place.inputs, size), order)
 
 
-def _common(image: Image, limits: Limits, low: bool) -> tuple[Areas, bytes]:
+def _common(image: Image, limits: Limits, flags: int) -> tuple[Areas, bytes]:
     place = areas(limits)
-    return place, _order(image, limits, place, 0, LOWER_PRIORITY if low else 0)
+    return place, _order(image, limits, place, 0, flags)
 
 
 def _control(place: Areas, first: int, last: int, inputs: int, size: int) -> bytes:

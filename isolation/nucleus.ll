@@ -21,8 +21,8 @@
 ; Child to owner, 32 bytes: 21 FAULT (status: errno, extra: step) before the image has been entered.
 ; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page and output area, the
 ;   start of the child's memfd), 4 window length, 5 heap base, 6 heap length, 7 base of further inputs, 8 their length or 0, 9 wall
-;   limit in us, 10 CPU limit in us, 11 flags (1: the inputs stand in the memfd behind the window, 2: ten nicer), 12 number
-;   of segments; then per segment base, length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
+;   limit in us, 10 CPU limit in us, 11 flags (1: the inputs stand in the memfd behind the window, 2: ten nicer, 4: on every
+;   CPU that the nucleus began with, whatever its owner has bound it to since), 12 number of segments; then per segment base, length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
 ;
 ; Stack, window and heap of the default limits are mapped, and their first pages touched, before RUN: a call with other
 ; limits pays for its own. The numbers are those of `layout.py`: stack 0x7f8f0000 + 8 MiB, window 0x80100000 + 4096 + 16 MiB,
@@ -62,6 +62,7 @@ target triple = "x86_64-unknown-linux-gnu"
 @slots = internal global [128 x %Slot] zeroinitializer, align 16
 @alive = internal global i32 0
 @target = internal global i32 0
+@cpus = internal global [16 x i64] zeroinitializer, align 16   ; those of the nucleus at its start; none: there are more than 1024
 @parent = internal global i32 0                        ; what getppid gives in a child
 @init = internal global i32 0                          ; first process of the children's pid namespace, 0: none
 
@@ -116,6 +117,11 @@ define internal i64 @sys3(i64 %number, i64 %a, i64 %b, i64 %c) alwaysinline #0 {
 ; system calls with an address in them
 define internal i64 @sys_ptr(i64 %number, i64 %a, ptr %b, i64 %c) alwaysinline #0 {
   %result = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},{rdx},~{rcx},~{r11},~{memory}"(i64 %number, i64 %a, ptr %b, i64 %c)
+  ret i64 %result
+}
+
+define internal i64 @sys_last(i64 %number, i64 %a, i64 %b, ptr %c) alwaysinline #0 {
+  %result = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},{rdx},~{rcx},~{r11},~{memory}"(i64 %number, i64 %a, i64 %b, ptr %c)
   ret i64 %result
 }
 
@@ -407,6 +413,13 @@ define internal void @run_image() noinline noreturn #0 {
   call void @map_inputs(i64 %flags)
   %closed = call i64 @sys3(i64 436, i64 1, i64 4294967295, i64 0)            ; close_range: all but the socket
   call void @demand(i64 36, i64 %closed)
+  %wide_bit = and i64 %flags, 4
+  %is_wide = icmp ne i64 %wide_bit, 0
+  br i1 %is_wide, label %widen, label %placed
+widen:
+  %widened = call i64 @sys_last(i64 203, i64 0, i64 128, ptr @cpus)          ; sched_setaffinity
+  br label %placed
+placed:
   %bit = and i64 %flags, 2
   %is_nice = icmp ne i64 %bit, 0
   br i1 %is_nice, label %lower, label %timers
@@ -914,6 +927,7 @@ define hidden void @nucleus() noreturn #0 {
   %self = call i64 @sys3(i64 39, i64 0, i64 0, i64 0)                        ; getpid
   %self32 = trunc i64 %self to i32
   store i32 %self32, ptr @parent
+  %seen = call i64 @sys_last(i64 204, i64 0, i64 128, ptr @cpus)             ; sched_getaffinity
   %killable = call i32 @prefer_our_death()
   %separated = call i32 @separate()
   call void @limit(i64 4)                                                    ; no core files

@@ -34,6 +34,7 @@ from dandc.isolation.layout import Call, Limits
 from dandc.isolation.nucleus import Nucleus, Unavailable, check_host
 from dandc.isolation.outcome import RECORD as INSTANCE_RECORD
 from dandc.isolation.outcome import BadOutput, Outcome, read_tables, reader
+from dandc.isolation.places import Places
 
 T = TypeVar("T")
 
@@ -118,9 +119,10 @@ class Pool:
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
         self._explaining = 0  # calls that wait for a wait status
-        self._batch = max(1, min(slots // 2, 4))
+        self._batch = max(1, min(slots // 2, 3))
         self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
         self._planner = layout.Planner()
+        self._places = Places()
         self._loop.add_reader(self._epoll.fileno(), self._wake)
 
     # Calls ------------------------------------------------------------------------------------------------------------
@@ -200,13 +202,14 @@ class Pool:
     ) -> Call:
         """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already, `Exhausted` if it said why."""
         rights = array("i", (image.fd,))
+        flags = (layout.LOWER_PRIORITY if low else 0) | self._places.flag(image)
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
-            call = self._planner.plan(image, inputs, first, last, limits, low)
+            call = self._planner.plan(image, inputs, first, last, limits, flags)
         else:
             size = sum(map(_size, inputs))
             small = b"".join(inputs) if size <= layout.SMALL else size
-            call = self._planner.plan(image, small, first, last, limits, low)
+            call = self._planner.plan(image, small, first, last, limits, flags)
             if size > layout.SMALL:
                 await self._copy_in(child, inputs, call.areas.window_length, size)
         os.pwrite(child.memory, call.head, 0)
@@ -577,6 +580,7 @@ class Pool:
         except TimeoutError:
             nucleus.kill()
             raise Unavailable("the sandbox nucleus does not answer") from None
+        self._places.bind(nucleus)
         self._want(self.slots + AHEAD)
 
     async def _restart(self) -> None:

@@ -167,7 +167,11 @@ def running_children(pool: Pool) -> list[int]:
         pids = [int(word) for word in file.read().split()]
     found = []
     for child in pids:
-        with open(f"/proc/{child}/stat") as file:
-            if int(file.read().rpartition(")")[2].split()[11]) >= 2:  # clock ticks in user mode
-                found.append(child)
+        try:
+            with open(f"/proc/{child}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):  # it has just been reaped
+            continue
+        if int(fields[11]) >= 2:  # clock ticks in user mode
+            found.append(child)
     return found

@@ -11,6 +11,7 @@ from abuse import attack
 from machine_code import ECHO, FINISH, SPIN, call, image, run, running_children, until
 
 from dandc.isolation import ABSENT, Limits, Outcome, open_pool, seal_inputs
+from dandc.isolation.places import Places
 
 
 def echoed(outcome: Outcome) -> bytes:
@@ -220,3 +221,25 @@ def test_a_background_call_yields_to_others(nicer: int) -> None:
     with image(SPIN) as spin, ThreadPoolExecutor(1) as thread:
         own, found = thread.submit(nicer_owner).result()
         assert [min(own + 10, 19), own] == found
+
+
+@pytest.mark.skipif(not Places().matter, reason="a host whose number of CPUs leaves no choice")
+def test_only_short_calls_leave_a_cpu_to_the_interpreter() -> None:
+    """A call of which nothing is known has every CPU, and so has one whose image takes its time."""
+    every = os.sched_getaffinity(0)
+
+    async def places() -> list[set[int]]:
+        found = []
+        async with open_pool(4) as pool:
+            for calls, cpu_us in ((0, 0), (10, 1_000), (10, 100_000)):
+                spin.usage.calls, spin.usage.cpu_us = calls, cpu_us
+                task = asyncio.create_task(pool.run(spin, [], 0, 1))
+                (pid,) = await until(lambda: running_children(pool))
+                found.append(os.sched_getaffinity(pid))
+                task.cancel()
+                await asyncio.wait([task])
+                await until(lambda: not running_children(pool))
+        return found
+
+    with image(SPIN) as spin:
+        assert [every, every - {min(every)}, every] == run(places())
