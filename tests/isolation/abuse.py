@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 import struct
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +75,11 @@ async def traces(pool: Pool) -> dict[str, Any]:
     await until(
         lambda: read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] == "S"
     )  # else in the middle of making a child
+    if pool._threads is not None:  # both of them close what was large, and that counts until they have done
+        idle = threading.Barrier(3)
+        for _ in range(2):
+            pool._threads.submit(idle.wait)
+        idle.wait(10)
     links = []
     for name in os.listdir("/proc/self/fd"):
         try:
