@@ -637,7 +637,7 @@ _family(
         "R0791": (
             "no such instance in the run",
             "`--node` names a call of a kernel or of a driver as the run's counts show it, with the calls of compositions around it (`outer/inner`), and "
-            "`--item` the key, the name or the `#NUMBER` of an item that it worked on.",
+            "`--item` the key, the name or the `#NUMBER` of an item that it worked on, or `from #NUMBER` as a failure calls it.",
         ),
     }
 )
