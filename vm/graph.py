@@ -112,8 +112,7 @@ class _GraphRun:
     @property
     def settled(self) -> bool:
         """Whether every instance must know its place when it runs."""
-        keeper = self.context.keeper
-        return keeper is not None and keeper.wanted is not None
+        return self.context.keeper is not None and self.context.keeper.settles
 
     def _track(self, number: int, output: int) -> Track:
         source = NodeSource(number, output)

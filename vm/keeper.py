@@ -374,6 +374,14 @@ class Keeper:
 
     # Compositions.
 
+    @property
+    def settles(self) -> bool:
+        """Whether sets are complete before a call takes them, so that an instance can be looked for by its number.
+
+        Not in a run that did not finish: calls that were cut off have no answer, and what waits for them would wait for ever.
+        """
+        return self.wanted is not None and self.journal is not None and self.journal.status == "finished"
+
     async def was_late(self, scope: Scope, name: str) -> bool:
         """Whether a run of a graph used up its time when it was recorded."""
         assert self.journal is not None

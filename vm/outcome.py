@@ -83,7 +83,7 @@ class Outcome:
         if not feed.inherits:
             return text in ("", "#0")
         if not text:
-            return feed.numbered and feed.place(instance) == 0
+            return (feed.place(instance) if feed.numbered else instance) == 0
         names = (self._own_text(instance), self._place_text(instance), _origin_text(feed.origin(instance)))
         return text in names or text == self.context.secrets.scrub(names[0])
 

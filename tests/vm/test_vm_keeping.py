@@ -15,6 +15,7 @@ from dandc.lang.spans import NOWHERE
 from dandc.vm import DriverFailureError, EndpointAddress, InputItem, RunError, RunResult, run
 from dandc.vm.drivers import CallContext, OutputItem
 from dandc.vm.journal import Journal, open_journal, read_journal
+from dandc.vm.keeper import FoundInstanceError, Wanted
 from dandc.vm.keeping import Recording, keep, replay, resume
 from dandc.vm.memo import Memo
 
@@ -63,6 +64,17 @@ class Service:
         pass
 
 
+class Stuck(Service):
+    """Answers the first item and no other."""
+
+    async def call(
+        self, operation: str, arguments: tuple[object, ...], context: CallContext
+    ) -> tuple[Sequence[OutputItem], ...]:
+        if arguments != ("<x0",):
+            await anyio.sleep_forever()
+        return await super().call(operation, arguments, context)
+
+
 class Effectful(Service):
     """The same, able to tell the service which effect a call is."""
 
@@ -109,6 +121,15 @@ class World:
             return anyio.run(lambda: replay(journal, placement=self.placement())).result
         finally:
             journal.close()
+
+    def look(self, node: str, item: str) -> None:
+        journal = read_journal(self.folder / "j")
+
+        async def within() -> None:
+            with anyio.fail_after(20):
+                await replay(journal, placement=self.placement(), wanted=Wanted(node, item))
+
+        anyio.run(within)
 
     def memo(self, **more: Any) -> Memo:
         return Memo(self.folder / "cache", "me", **more).open()
@@ -198,6 +219,24 @@ def test_a_failed_run_is_repeated_to_its_failure(chain: World) -> None:
     assert first.value.fault == second.value.fault
     assert first.value.fault is not None
     assert "service.bad" == first.value.fault.code
+
+
+def test_looking_into_a_failed_run_waits_for_no_call_that_was_cut_off(chain: World) -> None:
+    """One kernel fails while a call is under way: what the failing one saw is found, and what never was is said to be none."""
+
+    def picky(xs: Any) -> Any:
+        raise chain.kit.Trap(2)
+
+    chain.kernels["after"] = picky
+    with pytest.raises(RunError):
+        chain.run(Stuck(), record="j")
+
+    with pytest.raises(FoundInstanceError) as found:
+        chain.look("after", "n0")
+    assert "n0" == found.value.item
+    with pytest.raises(RunError) as none:
+        chain.look("after", "n4")
+    assert ["R0791"] == [d.code for d in none.value.diagnostics]
 
 
 def test_a_run_that_did_not_end_is_not_repeated(chain: World) -> None:
