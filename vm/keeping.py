@@ -49,6 +49,7 @@ from dandc.vm.memo import Memo
 from dandc.vm.prepare import Earlier, InputItem, Prepared, prepare
 from dandc.vm.run import RunResult, run_prepared
 from dandc.vm.secrets import SecretBox
+from dandc.vm.watch import Watch
 
 
 @frozen(slots=True)
@@ -110,6 +111,7 @@ async def resume(
     limits: RunLimits | None = None,
     placement: Any = None,
     drivers: Mapping[str, Driver] | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Finish the run of an open journal with `program`, which may be a corrected one. Raises `RunError`.
 
@@ -122,7 +124,7 @@ async def resume(
         return Keeper(memo, journal, recording.own)
 
     return await run_prepared(
-        program, graph, [prepared], limits=limits, placement=placement, drivers=drivers, keeping=begin
+        program, graph, [prepared], limits=limits, placement=placement, drivers=drivers, keeping=begin, watch=watch
     )
 
 

@@ -1,9 +1,11 @@
 """What people see while a run goes on: a live table on a terminal, now and then a plain line elsewhere.
 
 It looks at the run's `Watch` a few times a second and changes nothing. It writes to the standard error, so that outputs can be piped on.
-A run that ends within half a second shows nothing: reading it would take longer.
+A run that ends within half a second shows nothing: reading it would take longer. Where nobody asked for lines and nobody sits at a terminal,
+they begin after five seconds: what scripts run is mostly short, and expected to be silent.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -25,25 +27,33 @@ _PLAIN_S = 5.0
 _ROWS = 16
 
 
+def progress_argument(parser: argparse.ArgumentParser) -> None:
+    """`--progress`."""
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "plain", "off"), default="auto",
+        help="show how far the run is on the standard error: by default a live view if that is a terminal, and now and then a line if it is not",
+    )  # fmt: skip
+
+
 @asynccontextmanager
-async def shown(watch: Watch, how: str) -> AsyncIterator[None]:
-    """Show the progress of the run inside: `how` is `live`, `plain` or `off`."""
-    if how == "off":
+async def shown(watch: Watch, option: str) -> AsyncIterator[None]:
+    """Show the progress of the run inside, as `--progress` says."""
+    if option == "off":
         yield
         return
+    error: Exception | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(_live if how == "live" else _plain, watch)
+        if option == "live" or (option == "auto" and sys.stderr.isatty()):
+            group.start_soon(_live, watch)
+        else:
+            group.start_soon(_plain, watch, _QUIET_S if option == "plain" else _PLAIN_S)
         try:
             yield
-        finally:
-            group.cancel_scope.cancel()
-
-
-def chosen(option: str) -> str:
-    """What `--progress` means: `auto` is live on a terminal and off elsewhere."""
-    if option != "auto":
-        return option
-    return "live" if sys.stderr.isatty() else "off"
+        except Exception as caught:  # noqa: BLE001  # raised below, out of the group that would wrap it
+            error = caught
+        group.cancel_scope.cancel()
+    if error is not None:
+        raise error
 
 
 async def _live(watch: Watch) -> None:
@@ -57,8 +67,8 @@ async def _live(watch: Watch) -> None:
             await anyio.sleep(_LIVE_S)
 
 
-async def _plain(watch: Watch) -> None:
-    await anyio.sleep(_QUIET_S)
+async def _plain(watch: Watch, quiet_s: float) -> None:
+    await anyio.sleep(quiet_s)
     while True:
         print(_line(watch), file=sys.stderr, flush=True)  # noqa: T201  # the command line talks
         await anyio.sleep(_PLAIN_S)

@@ -10,11 +10,12 @@ from dandc.cache import Cache, default_folder
 from dandc.commands import kept
 from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter
+from dandc.commands.progress import progress_argument, shown
 from dandc.commands.run import read_configs, read_inputs, split_option
 from dandc.compiler.flow import Graph, Program
 from dandc.compiling import Compiled, Options, compile_file
 from dandc.keeping import origin_of, recorded_program, recording_at
-from dandc.vm import InputItem, RunLimits, RunResult
+from dandc.vm import InputItem, RunLimits, RunResult, Watch
 from dandc.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a config that the journal has not, or another value",
     )
     kept.results(parser)
+    progress_argument(parser)
     kept.arguments(parser)
     kept.budget(parser)
 
@@ -61,7 +63,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
             program, graph, recording = _program(options, reporter, journal)
             refuse_foreign(folder, graph)
             given = (read_inputs(program, graph, inputs, None), read_configs(program, configs))
-            result = _resume(journal, program, graph, given, recording, memo, limits)
+            result = _resume(journal, program, graph, given, recording, memo, limits, options.progress)
         finally:
             journal.close()
         kept.give(options, program, graph, result, folder)
@@ -88,10 +90,25 @@ def _resume(
     recording: "Recording",
     memo: "Memo | None",
     limits: RunLimits,
+    progress: str,
 ) -> RunResult:
     from dandc.vm.keeping import resume
 
     inputs, configs = given
-    return wait_for(
-        lambda: resume(journal, program, graph.name, inputs, configs, recording=recording, memo=memo, limits=limits)
-    )
+    watch = Watch()
+
+    async def main() -> RunResult:
+        async with shown(watch, progress):
+            return await resume(
+                journal,
+                program,
+                graph.name,
+                inputs,
+                configs,
+                recording=recording,
+                memo=memo,
+                limits=limits,
+                watch=watch,
+            )
+
+    return wait_for(main)

@@ -14,7 +14,7 @@ from dandc.commands.import_ import bind_argument, bindings
 from dandc.commands.isolate import isolation_argument, tell_of_isolation
 from dandc.commands.out_folder import output_folder, refuse_foreign
 from dandc.commands.output import Reporter, UseError
-from dandc.commands.progress import chosen, shown
+from dandc.commands.progress import progress_argument, shown
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Compiled, Options, compile_file
@@ -49,10 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--config", action="append", default=[], metavar="NAME=VALUE", help="a config, written like an input"
     )
     kept.results(parser)
-    parser.add_argument(
-        "--progress", choices=("auto", "live", "plain", "off"), default="auto",
-        help="show how far the run is on the standard error: by default a live view if that is a terminal",
-    )  # fmt: skip
+    progress_argument(parser)
     parser.add_argument("--trace", metavar="FILE", help="write what took how long, in Chrome's trace format")
     bind_argument(parser)
     isolation_argument(parser)
@@ -131,7 +128,7 @@ def _run(
     from dandc.vm import run
 
     async def main() -> RunResult:
-        async with shown(watch, chosen(options.progress)):
+        async with shown(watch, options.progress):
             return await run(
                 program,
                 graph.name,

@@ -134,8 +134,7 @@ def _chain(checker: _Checker, application: Application, parameters: list[str]) -
     for step in application.chain:
         shard = shards.get(step.parameter.text)
         if shard is None:
-            message = f"`by` names `{step.parameter.text}`, which is no parameter that is given here"
-            checker.unknown("I1007", message, step.parameter, [p for p in parameters if p in shards])
+            _stranger(checker, application, step.parameter, [p for p in parameters if p in shards])
         elif shard not in ("keyed", "anyKeyed"):
             message = f"`{step.parameter.text}` is passed by `{shard}`, and only keyed sets are joined"
             checker.mistake("I1007", message, step.parameter.span, "no keys to join by")
@@ -144,6 +143,18 @@ def _chain(checker: _Checker, application: Application, parameters: list[str]) -
     if len(used) > 1:
         message = "`keyed` and `anyKeyed` sets are joined in one chain"
         checker.mistake("I1007", message, application.chain[0].parameter.span, "two sorts of groups")
+
+
+def _stranger(checker: _Checker, application: Application, name: Name, given: list[str]) -> None:
+    """A chain names no parameter: upstream's documentation names the set that is given for one."""
+    takers = [a.parameter.text for a in application.arguments if a.set.text == name.text]
+    if len(takers) != 1:
+        message = f"`by` names `{name.text}`, which is no parameter that is given here"
+        checker.unknown("I1007", message, name, given)
+        return
+    fix = Fix("name the parameter that takes it", name.span, takers[0])
+    message = f"`by` names the set `{name.text}`, and it joins parameters"
+    checker.found.append(Diagnostic("I1007", message, name.span, "a set, not a parameter", fixes=(fix,)))
 
 
 def _circles(item: Composition) -> Iterator[list[Name]]:

@@ -1,16 +1,19 @@
 """Text in upstream's composition language to its tree, or to one diagnostic: upstream stops at the first mistake too."""
 
 import functools
+from difflib import get_close_matches
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from dandc.lang.collector import collector_paused
-from dandc.lang.diagnostics import Diagnostic, DiagnosticError
+from dandc.lang.diagnostics import Diagnostic, DiagnosticError, Fix
 from dandc.lang.spans import Source, Span
 from dandc.lang.tree import Name
 from dandc.lang.upstream.tree import Application, Argument, Composition, Declaration, Module, Result, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lark import Lark, Token, Tree
     from lark.exceptions import UnexpectedInput
 
@@ -32,6 +35,16 @@ _PHRASES = {
     "EQUAL": "`=`",
     "ARROW": "`=>`",
     "$END": "the end",
+}
+
+# The words of each terminal, so that a misspelt one can be named.
+_WORDS = {
+    "FUNCTION": ("function",),
+    "COMPOSITION": ("composition",),
+    "OPTIONAL": ("optional",),
+    "BY": ("by",),
+    "SHARD": ("all", "each", "keyed", "anyEach", "anyKeyed"),
+    "STRATEGY": ("inner", "left", "right", "full", "cross"),
 }
 
 
@@ -70,7 +83,18 @@ def _unexpected(source: Source, error: "UnexpectedInput") -> Diagnostic:
     if source.text[start : start + 2] in ("//", "/*") or what == "#":
         notes.append("this language has no comments")
     span = Span(source.file, start, start + len(what))
-    return Diagnostic("I1001", f"{here} cannot stand here", span, "not expected", notes=tuple(notes))
+    return Diagnostic(
+        "I1001", f"{here} cannot stand here", span, "not expected", notes=tuple(notes), fixes=_meant(what, due, span)
+    )
+
+
+def _meant(written: str, due: "Iterable[str]", span: Span) -> tuple[Fix, ...]:
+    """The keyword that a word stands for, among those that may stand at its place."""
+    words = [word for name in due for word in _WORDS.get(name, ())]
+    if written == "outer" and "full" in words:
+        return (Fix("upstream's documentation says `outer`, its parser takes `full`", span, "full"),)
+    close = get_close_matches(written, words, 1, 0.75)
+    return tuple(Fix(f"did you mean `{word}`?", span, word) for word in close)
 
 
 def _either(words: list[str]) -> str:

@@ -8,7 +8,12 @@ import select
 import subprocess
 from typing import Any
 
+import anyio
 import pytest
+
+from dandc.commands.progress import shown
+from dandc.testing.clock import Clock, VirtualLoop
+from dandc.vm import Watch
 
 # Long enough to be seen on any machine: it ends when the test has seen it, or after its time.
 SLOW = """
@@ -66,9 +71,37 @@ def test_plain_lines_on_demand(program: Any) -> None:
     assert re.search(wanted, text)
 
 
-def test_nothing_is_shown_elsewhere(program: Any) -> None:
+def test_short_runs_are_silent_elsewhere(program: Any) -> None:
     finished = program("run", "quick.dnd", "-i", "xs=[1,2,4]").worked()
     assert "dandc:" not in finished.err
+
+
+@pytest.mark.parametrize(("option", "lines"), [("auto", 2), ("plain", 3), ("off", 0)])
+def test_long_runs_say_lines_elsewhere(option: str, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody asked: the first line comes after five seconds of a run, here of a virtual clock."""
+
+    async def long_run() -> None:
+        async with shown(Watch(), option):
+            await anyio.sleep(12)
+
+    clock = Clock()
+    anyio.run(long_run, backend_options={"loop_factory": lambda: VirtualLoop(clock)})
+    assert lines == len(re.findall("^dandc: .*nothing runs$", capsys.readouterr().err, re.MULTILINE))
+
+
+def test_a_failure_stays_itself_beside_a_view(program: Any) -> None:
+    for option in ("auto", "live", "plain", "off"):
+        program("run", "quick.dnd", "-i", "xs=[0]", "--progress", option).failed("R0702")
+
+
+def test_a_resumed_run_is_shown_too(program: Any) -> None:
+    program("run", "slow.dnd", "-i", "n=200", "--record", "j").worked()
+    corrected = SLOW.replace("s >> 3", "s >> 5")
+    (program.folder / "slow.dnd").write_text(corrected)
+    wanted = r"dandc: \d+ s: .*spin [\d,]+ of 200, [\d,]+/s"
+    assert re.search(
+        wanted, seen_on_a_terminal(program, wanted, "resume", "j", "--with", "slow.dnd", "--progress", "plain")
+    )
 
 
 def test_a_trace(program: Any) -> None:

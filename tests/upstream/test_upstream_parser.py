@@ -5,7 +5,7 @@ import random
 import pytest
 
 from dandc.compiler.check.suggest import nearest
-from dandc.lang import DiagnosticError, Source
+from dandc.lang import Diagnostic, DiagnosticError, Source
 from dandc.lang.upstream import Composition, Declaration, mistakes, parse
 
 LOGS = """
@@ -100,7 +100,43 @@ def test_what_upstream_refuses(text: str, expected: str) -> None:
     assert expected == code_of(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "fixed"),
+    [
+        ("compositon X()=>(){}", "composition X()=>(){}"),
+        ("composition X()=>(){F()=>() by a outer b;}", "composition X()=>(){F()=>() by a full b;}"),
+        ("composition X(s)=>(){F(a = eech s)=>();}", "composition X(s)=>(){F(a = each s)=>();}"),
+        ("composition X(s)=>(){F(a = zzz s)=>();}", None),
+    ],
+)
+def test_a_keyword_that_was_meant_is_named(text: str, fixed: str | None) -> None:
+    """Also `outer`, which upstream's documentation has where its parser takes `full`."""
+    with pytest.raises(DiagnosticError) as caught:
+        parse(Source("x.dc", text))
+    assert fixed == applied(text, caught.value.diagnostics[0])
+
+
+def applied(text: str, found: Diagnostic) -> str | None:
+    """The text with the fix of a diagnostic applied."""
+    if not found.fixes:
+        return None
+    (fix,) = found.fixes
+    fixed = text[: fix.span.start] + fix.text + text[fix.span.end :]
+    parse(Source("x.dc", fixed))
+    return fixed
+
+
 HEAD = "function F(p, q) => (c, d);\n"
+CHAIN = "composition X(a, e)=>(b){{F(p=keyed a,q=keyed e)=>(b=c) by {} left {};}}"
+
+
+def test_a_chain_that_names_sets_is_told_their_parameters() -> None:
+    text = HEAD + CHAIN.format("a", "q")
+    (told,) = mistakes(parse(Source("x.dc", text)), nearest)
+    assert applied(text, told) == HEAD + CHAIN.format("p", "q")
+    same = HEAD + CHAIN.format("a", "q").replace("keyed e", "keyed a")
+    (told,) = mistakes(parse(Source("x.dc", same)), nearest)
+    assert told.message == "`by` names `a`, which is no parameter that is given here"
 
 
 @pytest.mark.parametrize(
