@@ -112,6 +112,7 @@ class Pool:
         self._ready: deque[_Child] = deque()
         self._waiters: deque[asyncio.Future[_Child]] = deque()
         self._threads: ThreadPoolExecutor | None = None
+        self._closes: set[asyncio.Future[None]] = set()  # of large memory, in the threads
         self._idle: asyncio.TimerHandle | None = None
         self._last_use = 0.0
         self._closed = False
@@ -411,7 +412,9 @@ class Pool:
         child.socket.close()
         threads = self._pool_threads() if os.fstat(child.memory).st_blocks * 512 > IN_LOOP else None
         if threads is not None:
-            threads.submit(os.close, child.memory)
+            closed = self._loop.run_in_executor(threads, os.close, child.memory)
+            self._closes.add(closed)
+            closed.add_done_callback(self._closes.discard)
         else:
             os.close(child.memory)
 
@@ -656,8 +659,10 @@ class Pool:
         self._sweep()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+        if self._closes:
+            await asyncio.wait(self._closes)
         if self._threads is not None:
-            self._threads.shutdown()  # closes of memory, milliseconds at most
+            self._threads.shutdown()  # nothing is left for them to do
 
     async def _end_nucleus(self, nucleus: Nucleus) -> None:
         """Asks it to end by closing the control socket; kills it if it does not."""

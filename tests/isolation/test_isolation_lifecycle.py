@@ -7,12 +7,14 @@ import select
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 from abuse import attack, in_a_fork
-from machine_code import FINISH, SPIN, image, nucleus_pid, run, running_children, until
+from machine_code import ECHO, FINISH, SPIN, image, nucleus_pid, run, running_children, until
 
 from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool
 
@@ -358,3 +360,28 @@ def test_another_nucleus_than_the_pinned_one_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(nucleus.platform, "machine", lambda: "aarch64")
     with pytest.raises(Unavailable, match="aarch64"):
         nucleus.check_host()
+
+
+def test_closing_waits_for_large_memory_in_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop goes on while the memory of a child is given back: here it is the loop that lets the close end."""
+    go_on = threading.Event()
+    waited: list[bool] = []
+
+    def slow_close(descriptor: int, close: Callable[[int], None] = os.close) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            waited.append(go_on.wait(10))
+        close(descriptor)
+
+    async def lets_go_when_closing(pool: Pool) -> None:
+        await until(lambda: pool._epoll.closed)
+        go_on.set()
+
+    async def calls() -> str | None:
+        async with anyio.create_task_group() as group, open_pool(1) as pool:
+            group.start_soon(lets_go_when_closing, pool)
+            return (await pool.run(echo, [bytes(4 << 20), b""], 0, 1)).error
+
+    with image(ECHO) as echo:
+        monkeypatch.setattr("dandc.isolation.pool.os.close", slow_close)
+        assert run(calls()) is None
+    assert [True] == waited
