@@ -147,11 +147,16 @@ def _call(image: Image, inputs: Inputs, first: int, last: int, limits: Limits, h
         return Outcome("sandbox.crash", "the image returned before it was done", wall_us=wall_us, cpu_us=cpu_us)
     try:
         tables = read_tables(
-            lambda length, offset: ctypes.string_at(out + offset, length), out_length, first, last, data_end, items
+            lambda length, offset: _bytes_at(out + offset, length), out_length, first, last, data_end, items
         )
     except BadOutput as error:
         return Outcome("sandbox.output", str(error), wall_us=wall_us, cpu_us=cpu_us)
     return Outcome(None, "", *tables, wall_us, cpu_us, peak)
+
+
+def _bytes_at(address: int, length: int) -> bytes:
+    """A copy; `ctypes.string_at` takes the length for a C int."""
+    return bytes((ctypes.c_char * length).from_address(address))
 
 
 def _late(limits: Limits, wall_us: int, cpu_us: int) -> Outcome | None:

@@ -1,7 +1,7 @@
 """What a call left behind, checked: the only way by which bytes of an untrusted image become values.
 
 The tables of `docs/image.md` are read once out of dead memory and the copy is validated here: counts, bounds, order,
-instance numbers. Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items.
+instance numbers, and that no bytes are said to be several things: a small area would become values of many GiB. Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items.
 Not checked: whether keys, names and notes are what their types say (the reader decodes them), which output numbers
 exist, and that values start at multiples of 16 (nothing depends on it: values are copied before anybody reads them).
 """
@@ -86,6 +86,11 @@ class Outcome:
     cpu_us: int | None = None
     heap_peak: int = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of data and entries: what one touches who reads it."""
+        return len(self.data) + len(self.entries) * RECORD
+
 
 class BadOutput(Exception):
     """The tables break a rule of `docs/image.md`; the text says which."""
@@ -142,7 +147,9 @@ def _alone(record: bytes, entry: bytes, first: int, data_end: int) -> tuple[Inst
 
 def _checked_entries(instances: Instances, table: bytes, first: int, last: int, data_end: int) -> Entries:
     entries = _entries(table)
-    _check_ranges(entries, len(instances) * RECORD, data_end)
+    low = len(instances) * RECORD
+    if _check_ranges(entries, low, data_end) + _message_bytes(instances) > data_end - low:
+        raise BadOutput("items share bytes")
     _check_order(instances, entries, first, last)
     return entries
 
@@ -179,6 +186,14 @@ def _check_messages(found: Instances, low: int, high: int) -> None:
     for state, offset, length in zip(found.state, found.message_offset, found.message_length, strict=True):
         if state == FAIL and length and not low <= offset <= offset + length <= high:
             raise BadOutput("a failure's message lies outside the data")
+    if _message_bytes(found) > high - low:
+        raise BadOutput("failures share bytes")
+
+
+def _message_bytes(found: Instances) -> int:
+    if uniform(found.state, FINISHED):
+        return 0
+    return sum(length for state, length in zip(found.state, found.message_length, strict=True) if state == FAIL)
 
 
 def _entries(table: bytes) -> Entries:
@@ -191,27 +206,33 @@ def _entries(table: bytes) -> Entries:
     )  # fmt: skip
 
 
-def _check_ranges(entries: Entries, low: int, high: int) -> None:
-    _check_range(entries.value_offset, entries.value_length, low, high)
+def _check_ranges(entries: Entries, low: int, high: int) -> int:
+    """Check the bounds of values, keys and names; gives how many bytes they have together."""
+    values = _check_range(entries.value_offset, entries.value_length, low, high)
     if uniform(entries.key_length, ABSENT) and uniform(entries.name_length, ABSENT):
-        return  # nothing is read at the key offsets
+        return values  # nothing is read at the key offsets
     keys, names = _lengths(entries.key_length), _lengths(entries.name_length)
-    _check_range(entries.key_offset, list(map(operator.add, keys, names)), low, high)
+    return values + _check_range(entries.key_offset, list(map(operator.add, keys, names)), low, high)
 
 
 def _lengths(column: "array[int]") -> "array[int] | list[int]":
     return [0 if length == ABSENT else length for length in column] if ABSENT in column else column
 
 
-def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: int, high: int) -> None:
-    """All of [offset, offset + length) lie in [low, high); empty ones may stand anywhere. Python's sums do not wrap."""
+def _check_range(offsets: "array[int]", lengths: "array[int] | list[int]", low: int, high: int) -> int:
+    """All of [offset, offset + length) lie in [low, high); empty ones may stand anywhere. Gives the sum of the lengths.
+
+    Python's sums do not wrap.
+    """
     if isinstance(lengths, array) and _evenly_within(offsets, lengths, low, high):
-        return
+        return len(lengths) * lengths[0]
+    total = sum(lengths)
     if min(offsets) >= low and max(map(operator.add, offsets, lengths)) <= high:
-        return
+        return total
     for offset, length in zip(offsets, lengths, strict=True):
         if length and not (low <= offset and offset + length <= high):
             raise BadOutput("an item lies outside the data")
+    return total
 
 
 def _evenly_within(offsets: "array[int]", lengths: "array[int]", low: int, high: int) -> bool:

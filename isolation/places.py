@@ -31,7 +31,8 @@ class Places:
             with contextlib.suppress(OSError):  # not allowed by the host: then children run where the kernel puts them
                 os.sched_setaffinity(nucleus.pid, self._all - {min(self._all)})
 
-    def flag(self, image: Image) -> int:
+    def flag(self, image: Image, background: bool) -> int:
         """What a call of an image is told: nothing if it is known to be short, else to use every CPU."""
         usage = image.usage
-        return EVERY_CPU if self.matter and usage.cpu_us >= _SHORT_US * usage.calls else 0
+        short = usage.calls and usage.lately_us < _SHORT_US and not background
+        return EVERY_CPU if self.matter and not short else 0

@@ -116,6 +116,7 @@ class Pool:
         self._idle: asyncio.TimerHandle | None = None
         self._last_use = 0.0
         self._closed = False
+        self._shortage: Exhausted | None = None  # what was missing when the last child could not be had
         self._changed = asyncio.Event()  # set whenever children come, end or are given back
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
@@ -203,7 +204,7 @@ class Pool:
     ) -> Call:
         """Fills the child's memory and sends it off. Raises `Unsent` when it is dead already, `Exhausted` if it said why."""
         rights = array("i", (image.fd,))
-        flags = (layout.LOWER_PRIORITY if low else 0) | self._places.flag(image)
+        flags = (layout.LOWER_PRIORITY if low else 0) | self._places.flag(image, low)
         if isinstance(inputs, Block):
             rights.append(inputs.fd)
             call = self._planner.plan(image, inputs, first, last, limits, flags)
@@ -328,11 +329,15 @@ class Pool:
     # Children ---------------------------------------------------------------------------------------------------------
 
     async def _take(self) -> _Child:
-        """A ready child and a slot for it, in the order of asking. Raises `Exhausted`."""
+        """A ready child and a slot for it, in the order of asking. Raises `Exhausted` or `Lost`."""
         if self._closed:
             raise Exhausted("the pool is closed")
         if self._nucleus is None:
             await self._restart()
+            if self._closed:
+                raise Exhausted("the pool is closed")
+            if self._nucleus is None:  # it died as soon as it had begun
+                raise Lost
         self._want(self.slots + AHEAD)
         self._last_use = self._loop.time()
         if self._ready and self._running < self.slots and not self._waiters:
@@ -498,8 +503,9 @@ class Pool:
                 self._learn_status(child, status, cpu_us)
         elif kind == protocol.STARVED:
             self._target = -1  # the nucleus has given up until it is asked again
+            self._shortage = Exhausted(protocol.describe(extra, status))
             if not self._slots:
-                self._fail_waiters(Exhausted(protocol.describe(extra, status)))
+                self._fail_waiters(self._shortage)
         elif self._hello is not None and not self._hello.done():
             if kind == protocol.HELLO:
                 self.layers = status
@@ -509,7 +515,7 @@ class Pool:
 
     def _learn_status(self, child: _Child, status: int, cpu_us: int) -> None:
         child.usage = cpu_us
-        if child.image is not None:
+        if child.image is not None and status >= 0:  # else nobody knows what it has used
             child.image.usage.count(child.instances, cpu_us)
         child.said = status
         if child.status is not None and not child.status.done():
@@ -525,7 +531,8 @@ class Pool:
             for kind in (protocol.KILL, protocol.REAP):
                 self._send(protocol.ORDER.pack(kind, slot, generation, 0))
             self._want(len(self._slots))
-            self._fail_waiters(Exhausted("no file descriptors left"))
+            self._shortage = Exhausted("no file descriptors left")
+            self._fail_waiters(self._shortage)
             return
         connection = socket.SocketType(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptors[0])
         child = _Child(self._nucleus, slot, generation, connection, descriptors[1])
@@ -560,13 +567,21 @@ class Pool:
             self._send(protocol.ORDER.pack(protocol.TARGET, children, 0, 0))
 
     async def resize(self, children: int) -> None:
-        """Waits until just so many ready children are there, for measurements and for warming up before load."""
+        """Waits until just so many ready children are there, for measurements and for warming up before load.
+
+        Raises `Exhausted` where the host has no more for them, and `Lost` when the nucleus dies meanwhile.
+        """
         if self._nucleus is None:
             await self._restart()
+        self._shortage = None
         self._want(children)
         while len(self._ready) != children or len(self._slots) != children:
             while len(self._ready) > children:  # some may have been on their way
                 self._dismiss(self._ready.popleft())
+            if self._shortage is not None:
+                raise self._shortage
+            if self._nucleus is None:
+                raise Lost
             self._changed.clear()
             await self._changed.wait()
 
@@ -583,6 +598,8 @@ class Pool:
         except TimeoutError:
             nucleus.kill()
             raise Unavailable("the sandbox nucleus does not answer") from None
+        if self._nucleus is not nucleus:  # it died as soon as it had begun
+            return
         self._places.bind(nucleus)
         self._want(self.slots + AHEAD)
 
@@ -644,6 +661,8 @@ class Pool:
         if self._closed:
             return
         self._closed = True
+        if self._starting is not None:
+            await asyncio.wait([self._starting])  # a nucleus that is being started is ended like any other
         if self._idle is not None:
             self._idle.cancel()
         self._fail_waiters(Exhausted("the pool is closed"))

@@ -17,7 +17,7 @@ from dandc.isolation.image import LOWEST, PAGE, load_image
 from dandc.isolation.layout import Limits
 from dandc.isolation.nucleus import Unavailable, check_host, load
 from dandc.isolation.outcome import Outcome
-from dandc.isolation.pool import Pool, open_pool
+from dandc.isolation.pool import Exhausted, Pool, open_pool
 
 # mov eax, 39 (getpid); syscall; ud2
 _CALL = bytes.fromhex("b8270000000f050f0b")
@@ -128,16 +128,18 @@ def _timer(which: str, stops: str, outcome: Outcome) -> Layer:
 
 async def _death() -> Layer:
     """Kills a nucleus and looks whether its child's socket ends, while nobody else could have ended the child."""
+
+    def layer(seen: str, *, holds: bool) -> Layer:
+        stops = "children that outlive their owner"
+        return Layer("death signal", stops, holds, seen, "no setting: please report this host")
+
     async with open_pool(1) as pool:
-        await pool.resize(1)
+        try:
+            await pool.resize(1)
+        except Exhausted as error:
+            return layer(f"no child could be had: {error}", holds=False)
         gone = pool.kill_nucleus(timeout_ms=2000)
-    return Layer(
-        "death signal",
-        "children that outlive their owner",
-        gone,
-        f"a child {'died with' if gone else 'outlived'} its nucleus",
-        "no setting: please report this host",
-    )
+    return layer(f"a child {'died with' if gone else 'outlived'} its nucleus", holds=gone)
 
 
 def _depth(layers: int) -> list[Layer]:

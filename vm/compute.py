@@ -120,7 +120,12 @@ class _Call:
             return
         whole = len(instances) == last - first
         base = first if whole else 0
-        output = await off_loop(len(result.data), read_shard, self.kernel, result, base, self.context.program.types)
+        try:
+            output = await off_loop(result.size, read_shard, self.kernel, result, base, self.context.program.types)
+        except MemoryError:
+            lost = evolve(result, error="host.exhausted", detail="no memory for the outputs")
+            await self._failed_shard(first, last, lost, instances)
+            return
         self._say_limits(output.faults)
         if recall is not None:
             output = output if whole else renumbered(output, instances)
@@ -287,7 +292,7 @@ def _explain(error: str, detail: str, limits: Limits) -> str:
         "sandbox.output": "the kernel left output that is not well formed",
         "sandbox.lost": "the sandbox was lost",
         "image.invalid": "the image of the kernel is not one that can run",
-        "sandbox.unavailable": "this host has no sandbox any more",
+        "sandbox.unavailable": "the kernel cannot be run here any more",
         "host.exhausted": "the host has no more room for sandboxes",
     }.get(error, error)
     return f"{what} ({detail})" if detail else what

@@ -45,7 +45,16 @@ def valid(area: Area) -> bool:
         if notes != sum(_entry(area, index)[6] == NOTE for index in range(at_entry, end)):
             return False
         at_entry = end
-    return at_entry == area.items
+    return at_entry == area.items and _claimed(area) <= area.data_end - low
+
+
+def _claimed(area: Area) -> int:
+    """The bytes of all values, keys, names and messages: they share none."""
+    records = (RECORD.unpack_from(area.content, RECORD.size * n) for n in range(area.last - area.first))
+    parts = [record[5] for record in records if record[0] == 3]
+    for _, _, length, key_length, name_length, _, _ in (_entry(area, index) for index in range(area.items)):
+        parts += [length, *(size for size in (key_length, name_length) if size != ABSENT)]
+    return sum(parts)
 
 
 def _entry(area: Area, index: int) -> tuple[int, ...]:

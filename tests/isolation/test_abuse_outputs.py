@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from abuse import Siege, attack, besieged, in_a_fork, read, siege_of_texts
 from hostile_tables import ABSENT, AREAS_FOR_READING, ENTRY, NOTE, RECORD, WORDS, Area, area_of, valid
-from machine_code import FINISH, image, run
+from machine_code import END, FINISH, image, run
 
 from dandc.isolation import Limits, open_pool
 from dandc.isolation.outcome import BadOutput, read_tables
@@ -182,6 +182,46 @@ def test_an_area_that_is_full_is_a_result() -> None:
     assert (None, 16 << 20) == (outcome.error, len(outcome.data))
     assert text == outcome.data[100 : 100 + len(text)]
     assert not any(outcome.data[200:])
+
+
+@attack("output", "sandbox.output")
+@pytest.mark.parametrize("where", ["24(%r8)", "16(%r8)"], ids=["keys", "values"])
+def test_many_items_out_of_the_same_bytes_are_refused(where: str) -> None:
+    """50,000 items of 65,000 bytes each would be 3 GiB in the owner, out of an area of 2 MiB."""
+    store = "movl $65000," if where.startswith("24") else "movq $65000,"
+    text = (
+        f"""
+        movq 56(%rdi), %rbx
+        movl $1, (%rbx)
+        movq $50000, 32(%rbx)
+        movq 64(%rdi), %r8
+        addq %rbx, %r8
+        movl $50000, %ecx
+    1:  subq $40, %r8
+        movq $40, (%r8)
+        movq $40, 8(%r8)
+        movq $-1, 24(%r8)
+        {store} {where}
+        decl %ecx
+        jnz 1b
+        movq $65040, 136(%rdi)
+        movq $50000, 144(%rdi)
+        movq $1, 128(%rdi)
+    """
+        + END
+    )
+    [outcome] = siege_of_texts([text])
+
+    assert ("sandbox.output", "items share bytes") == (outcome.error, outcome.detail)
+
+
+@attack("output")
+def test_failures_with_the_same_message_are_refused() -> None:
+    """An image may fail with bytes of its own only."""
+    area = Area(b"".join(RECORD.pack(3, 0, 0, 0, 120, 100, 0) for _ in range(3)).ljust(4096, b"x"), 0, 3, 220, 0)
+    with pytest.raises(BadOutput, match="failures share bytes"):
+        read_tables(lambda length, at: area.content[at : at + length], 4096, 0, 3, area.data_end, 0)
+    assert not valid(area)
 
 
 BIG = Limits(output=1 << 30)

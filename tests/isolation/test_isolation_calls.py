@@ -231,8 +231,8 @@ def test_only_short_calls_leave_a_cpu_to_the_interpreter() -> None:
     async def places() -> list[set[int]]:
         found = []
         async with open_pool(4) as pool:
-            for calls, cpu_us in ((0, 0), (10, 1_000), (10, 100_000)):
-                spin.usage.calls, spin.usage.cpu_us = calls, cpu_us
+            for calls, lately_us in ((0, 0), (10, 100), (10, 10_000)):
+                spin.usage.calls, spin.usage.lately_us = calls, lately_us
                 task = asyncio.create_task(pool.run(spin, [], 0, 1))
                 (pid,) = await until(lambda: running_children(pool))
                 found.append(os.sched_getaffinity(pid))

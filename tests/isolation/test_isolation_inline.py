@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from machine_code import BASE, FINISH, assemble, function_image, image, run, until
 
 from dandc.isolation import ImageError, Limits, Outcome, Unavailable, inline
-from dandc.isolation.inline import Inline, open_inline
+from dandc.isolation.inline import open_inline
 
 SWITCH = """
     pushq %rbx
@@ -193,10 +194,10 @@ def test_other_processors_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_process_without_threads_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are made by a thread."""
 
-    def refuse(_: Inline) -> None:
+    def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(Inline, "__init__", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
 
     async def opened() -> None:
         async with open_inline():

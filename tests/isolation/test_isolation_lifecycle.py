@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -10,13 +11,17 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from abuse import attack, in_a_fork
 from machine_code import ECHO, FINISH, SPIN, image, nucleus_pid, run, running_children, until
 
-from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool
+from dandc.isolation import Image, Limits, Outcome, Pool, Unavailable, nucleus, open_pool, protocol
+from dandc.isolation.layout import EVERY_CPU
+from dandc.isolation.places import Places
+from dandc.isolation.pool import Exhausted
 
 
 def kin(pid: int) -> list[int]:
@@ -385,3 +390,97 @@ def test_closing_waits_for_large_memory_in_other_threads(monkeypatch: pytest.Mon
         monkeypatch.setattr("dandc.isolation.pool.os.close", slow_close)
         assert run(calls()) is None
     assert [True] == waited
+
+
+@pytest.fixture
+def dies_after_hello(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Once called, the next nucleus that says HELLO is dead before the pool has heard it."""
+    armed = False
+    obey = Pool._obey
+
+    def then_kill(pool: Pool, record: tuple[int, ...], ancillary: Any) -> None:
+        nonlocal armed
+        obey(pool, record, ancillary)
+        if armed and record[0] == protocol.HELLO and pool._nucleus is not None:
+            armed = False
+            pool._nucleus.kill()
+            ended = select.poll()
+            ended.register(pool._nucleus.pidfd, select.POLLIN)
+            ended.poll(10_000)
+
+    def arm() -> None:
+        nonlocal armed
+        armed = True
+
+    monkeypatch.setattr(Pool, "_obey", then_kill)
+    return arm
+
+
+@attack("lifecycle")
+def test_a_nucleus_that_dies_as_soon_as_it_has_begun_costs_one_retry(dies_after_hello: Callable[[], None]) -> None:
+    """The call that started it is told, and asks for another one."""
+
+    async def calls() -> str | None:
+        async with open_pool(2) as pool:
+            await pool.run(finish, [], 0, 1)
+            dies_after_hello()
+            os.kill(nucleus_pid(pool), signal.SIGKILL)
+            await until(lambda: pool._nucleus is None)
+            async with asyncio.timeout(20):
+                return (await pool.run(finish, [], 0, 1)).error
+
+    with image(FINISH) as finish:
+        assert run(calls()) is None
+
+
+def test_closing_while_a_nucleus_is_started_leaves_none() -> None:
+    """The nucleus that a call waits for is ended with the pool, and the call is cancelled."""
+
+    async def calls() -> tuple[str | None, list[int]]:
+        async with open_pool(1) as pool:
+            await pool.run(finish, [], 0, 1)
+            os.kill(nucleus_pid(pool), signal.SIGKILL)
+            await until(lambda: pool._nucleus is None)
+            call = asyncio.create_task(pool.run(finish, [], 0, 1))
+            await until(lambda: pool._starting is not None)
+        return (await call).error, kin(os.getpid())
+
+    with image(FINISH) as finish:
+        before = kin(os.getpid())
+        assert ("cancelled", before) == run(calls())
+
+
+async def resized_without_descriptors() -> str:
+    async with open_pool(1) as pool:
+        await pool.resize(1)
+        await pool.resize(0)
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        try:
+            await pool.resize(1)
+        except Exhausted as error:
+            return str(error)
+    return "resized"
+
+
+def test_more_children_than_there_are_descriptors_are_refused() -> None:
+    """Who waits for them is told; and `dandc doctor` is one of those."""
+    assert "no file descriptors left" == in_a_fork(lambda: run(resized_without_descriptors()))
+
+
+@pytest.mark.parametrize(("calls", "lately", "background", "expected"), [
+    (0, 0.0, False, True), (9, 90.0, False, False), (9, 90.0, True, True), (9, 900.0, False, True),
+])  # fmt: skip
+def test_short_calls_stay_off_one_cpu(calls: int, lately: float, background: bool, expected: bool) -> None:
+    """What a call has taken of late says it, not what all calls ever took."""
+    places = Places()
+    places.matter = True
+    with image(FINISH) as finish:
+        finish.usage.calls, finish.usage.lately_us = calls, lately
+        assert expected == (places.flag(finish, background) == EVERY_CPU)
+        for _ in range(20):
+            finish.usage.count(1, 100_000)
+        assert EVERY_CPU == places.flag(finish, background=False)
+        for _ in range(100):
+            finish.usage.count(1, 50)
+        assert 0 == places.flag(finish, background=False)
