@@ -14,8 +14,6 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
 from dandc.compiler.limits import EMPTY_ELEMENTS, VALUE_DEPTH
 from dandc.compiler.types import (
     BOOL,
@@ -41,6 +39,7 @@ from dandc.compiler.types import (
     stored_fields,
     variants,
 )
+from dandc.lang.values import frozen
 
 Value = Any  # a neutral value; which one is determined by its type
 

@@ -5,10 +5,11 @@ they come from (`Source`). Types are checked: the machine never asks whether a p
 bytes from outside do.
 """
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.types import Type, TypeDef
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True)

@@ -12,8 +12,6 @@ Bodies are flattened to jumps, and calls push frames on a list, so no depth of t
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
 from dandc.compiler.encoding import EncodingError, Variant, encode
 from dandc.compiler.interp_values import (
     Buffer,
@@ -79,6 +77,7 @@ from dandc.compiler.types import (
     variants,
 )
 from dandc.lang.spans import NOWHERE, Span
+from dandc.lang.values import frozen
 
 DEFAULT_STEPS = 100_000_000
 

@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
 from dandc.compiler.encoding import Variant
 from dandc.compiler.interp import _EXECUTE, DEFAULT_STEPS, InstanceResult, _End, _Frame, _Machine
 from dandc.compiler.interp_values import Buffer, neutral
 from dandc.compiler.kir import Call, Emit, Kernel, Mutate, Note, Return, Store
 from dandc.compiler.types import SetRef, Type
 from dandc.lang.spans import NOWHERE, Span
+from dandc.lang.values import frozen
 
 _MOST_PARTS = 200
 

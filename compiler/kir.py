@@ -21,12 +21,13 @@ Results of `Make...`, `Const`, `Call` and of most `Op` are owned (fresh, or shar
 **Traps** end the instance. Every instruction that can trap names its `site` span.
 """
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import OutputDecl, ParamDecl
 from dandc.compiler.types import Type, TypeDef
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True)

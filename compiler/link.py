@@ -6,7 +6,9 @@ also the proof that a kernel is complete. The result depends on the object's byt
 
 import struct
 
-from attrs import field, frozen
+from attrs import field
+
+from dandc.lang.values import frozen
 
 BASE = 0x20000000  # clear of programs that are linked for fixed addresses, as some Python interpreters are: see `isolation/inline.py`
 LIMIT = 0x40000000

@@ -7,11 +7,12 @@ by qualified name (`module.name`, methods `module.Head.name`), bodies by value.
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.flow import FlowType
 from dandc.compiler.types import Type, TypeVar
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True, eq=False)

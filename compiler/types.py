@@ -6,7 +6,7 @@ types may be recursive and equality is cheap. Inside generic functions a `TypeVa
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True)

@@ -11,8 +11,6 @@ value, and neither may a borrow whose root was changed. Moving out of a part of 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import frozen
-
 from dandc.compiler.codegen.layout import Layout, LayoutError, is_header
 from dandc.compiler.encoding import Variant
 from dandc.compiler.interp_values import round_float
@@ -81,6 +79,7 @@ from dandc.compiler.types import (
     is_scalar,
     variants,
 )
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
-from attrs import field, frozen
+from attrs import field
 
 from dandc.cache import Cache, default_folder
 from dandc.compiler.flow import FlowType, Graph, LoopNode
@@ -25,6 +25,7 @@ from dandc.compiling import CompileError, Options, compile_file
 from dandc.keeping import Origin, open_memo, origin_of, recorded_program, recording_at
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
+from dandc.lang.values import frozen
 from dandc.vm import InputItem, Isolation, Note, Placement, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph
 from dandc.vm.jsonvalues import items_from_json, to_python

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 import dandc.compiler
 import dandc.lang
@@ -23,6 +23,7 @@ from dandc.compiler.flow import KernelImage, Program
 from dandc.files import read_file, read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 from dandc.vm import BundleError, cpu, dumps, loads
 from dandc.vm.bundle import is_bundle, load_bundle
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.flow import Graph, Program
 from dandc.compiling import Compiled, compiler_version
 from dandc.lang.spans import Source
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from dandc.vm.journal import Journal

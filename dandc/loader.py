@@ -14,12 +14,13 @@ from importlib.resources.abc import Traversable
 from itertools import islice
 from pathlib import Path
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, evolve
 
 from dandc.compiler.check import SourceModule
 from dandc.compiler.check.suggest import nearest
 from dandc.files import read_source
 from dandc.lang import NOWHERE, Diagnostic, DiagnosticError, Fix, ParseResult, Source, parse, tree
+from dandc.lang.values import frozen
 
 # Nothing but these signs can stand in a source of upstream's language, and hardly a `.dnd` program does without a colon.
 _UPSTREAM = re.compile(r"\s*(function|composition)[\w\s(){},;=>]*")

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from dandc.compiler.check.report import display
 from dandc.compiler.encoding import EncodingError, Variant, decode, encode
 from dandc.compiler.flow import OutputDecl, ParamDecl
@@ -21,6 +19,7 @@ from dandc.compiler.types import STR, Type, TypeTable
 from dandc.compiling import compiler_version
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import NOWHERE, Source, Span
+from dandc.lang.values import frozen
 from dandc.repl.display import value_text
 from dandc.vm import RunError, loads
 from dandc.vm.items import ItemSet

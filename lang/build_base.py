@@ -6,11 +6,12 @@ values of `lang/tree.py`. Its modules import one another in one direction: types
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.lang import tree as t
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Token, Tree

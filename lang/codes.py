@@ -5,9 +5,8 @@
 used again.
 """
 
-from attrs import frozen
-
 from dandc.lang import codes_program
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -6,7 +6,7 @@ stands at the very beginning of a line and a name follows: then a brace before i
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Token

@@ -6,10 +6,11 @@ in one table, `lang/codes.py`; a diagnostic names its code and says what is spec
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.lang.codes import CODES
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -7,7 +7,9 @@ one line ahead, so that time is linear in the document, however deep it is. Know
 
 from collections.abc import Iterator
 
-from attrs import field, frozen
+from attrs import field
+
+from dandc.lang.values import frozen
 
 WIDTH = 100
 INDENT = 4

@@ -7,12 +7,13 @@ wherever it stood. What the tree does not know (redundant parentheses, commas, s
 
 import re
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang.collector import collector_paused
 from dandc.lang.grammar import tables
 from dandc.lang.lexing import lex
 from dandc.lang.spans import Source
+from dandc.lang.values import frozen
 
 _COMMENT = re.compile(r"//[^\n]*")
 _BLANK = re.compile(r"\n[ \t\r]*\n")

@@ -7,13 +7,12 @@ wrong guess about what somebody meant is worse than none.
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from dandc.lang.diagnostics import Diagnostic, Fix
 from dandc.lang.habits_block import ENDS_OPERAND, partner
 from dandc.lang.mistake_case import Case
 from dandc.lang.recovery import in_flow, is_conditional
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Token

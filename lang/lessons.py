@@ -6,10 +6,9 @@ Loaded only by who shows a page; a run that makes a diagnostic needs the title a
 import textwrap
 from functools import cache
 
-from attrs import frozen
-
 from dandc.lang import lessons_flow, lessons_program, lessons_run
 from dandc.lang.codes import CODES
+from dandc.lang.values import frozen
 
 _TEXTS = (lessons_program.NAMES, lessons_program.TYPES, lessons_flow.COMPOSITIONS, lessons_run.RUNS)
 _INDENT = "    "

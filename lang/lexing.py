@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.lang import literals
 from dandc.lang.diagnostics import Diagnostic, Fix
@@ -18,6 +18,7 @@ from dandc.lang.scanning import scan
 from dandc.lang.softwords import SOFT_TYPES, meant
 from dandc.lang.spans import Source, Span
 from dandc.lang.testwords import mark_test_words
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Lark, Token

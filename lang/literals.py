@@ -7,7 +7,7 @@ runs in the builder and never fails (a bad escape stands for nothing, because it
 import re
 from collections.abc import Iterator
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 _ESCAPE = re.compile(r"\\(u\{[^}\"\n]{0,12}\}?|x[0-9A-Fa-f]{0,2}|[\s\S]|$)")
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\", '"': '"'}

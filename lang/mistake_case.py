@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from dandc.lang.recovery import Problem
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Token

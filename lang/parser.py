@@ -10,7 +10,7 @@ tree before the (recursive) builder, and the number of diagnostics everywhere.
 import os
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang import tree as t
 from dandc.lang.build_base import Child, Context, is_token, name
@@ -26,6 +26,7 @@ from dandc.lang.mistakes import explain, outside
 from dandc.lang.recovery import Problem, parse_item
 from dandc.lang.recursion import room_for_recursion
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Lark, Token

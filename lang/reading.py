@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
+
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree

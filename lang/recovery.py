@@ -18,11 +18,12 @@ refuses. Lark extends lists of children in place; a restored stack therefore cut
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang.cut import first_on_line
 from dandc.lang.reading import read
 from dandc.lang.softwords import POLICIES
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree

@@ -12,10 +12,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang.diagnostics import Diagnostic, Fix
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 
 MAX_PER_FILE = 20
 MAX_FIX_LINES = 6

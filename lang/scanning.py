@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from lark import Lark, Token

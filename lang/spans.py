@@ -6,7 +6,9 @@ span is ever printed. Offsets count code points of the decoded text, and `end` i
 
 from bisect import bisect_right
 
-from attrs import field, frozen
+from attrs import field
+
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True)

@@ -5,7 +5,7 @@ construct a record, `x[y]` may be an index or the type arguments of a generic fu
 of the tree (the formatter reads them from the token stream); documentation comments (`///`) are.
 """
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.lang.spans import Span
 from dandc.lang.tree_types import FnType as FnType
@@ -17,6 +17,7 @@ from dandc.lang.tree_types import OptionalType as OptionalType
 from dandc.lang.tree_types import SetType as SetType
 from dandc.lang.tree_types import TupleType as TupleType
 from dandc.lang.tree_types import TypeExpr as TypeExpr
+from dandc.lang.values import frozen
 
 # Expressions of kernels.
 

@@ -1,8 +1,9 @@
 """The root of the syntax tree, names, and types as they are written. Users take them from `lang/tree.py`."""
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen(slots=True)

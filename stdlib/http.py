@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 
 import httpx
-from attrs import frozen
 
 from dandc.compiler.encoding import Variant
+from dandc.lang.values import frozen
 from dandc.stdlib.http_address import Address, AddressError, follow, parse_base, parse_url, resolve
 from dandc.vm.drivers import CallContext, DriverFailureError, EndpointAddress, OutputItem
 

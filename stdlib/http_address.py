@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote, unquote
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 _ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _PARTS = re.compile(r"//(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?:#.*)?", re.DOTALL)

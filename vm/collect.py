@@ -12,7 +12,7 @@ from itertools import chain
 from operator import eq
 from struct import Struct
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import KernelImage, OutputDecl
@@ -20,6 +20,7 @@ from dandc.compiler.keys import decode_key
 from dandc.compiler.types import STR, Type, TypeTable
 from dandc.isolation import ABSENT, FAIL, FINISHED, NOTE, Outcome, progression, uniform
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 from dandc.vm.items import Buffer
 
 # Values from here on are views into the shard's output instead of copies: below, a view costs more than it saves.

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import Program
 from dandc.compiler.keys import decode_key
 from dandc.compiler.types import Type, TypeTable
+from dandc.lang.values import frozen
 from dandc.vm.admission import Share
 from dandc.vm.drivers import CallContext, Driver
 from dandc.vm.items import EMPTY, ItemSet

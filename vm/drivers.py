@@ -11,9 +11,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, runtime_checkable
 
-from attrs import frozen
-
 from dandc.compiler.types import TypeTable
+from dandc.lang.values import frozen
 from dandc.vm.secrets import SecretBox
 
 # One item of an output: key (None where the output has none), name, neutral value.

@@ -6,12 +6,11 @@ diagnostic. The message must already be free of secrets when the fault is made.
 
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from dandc.compiler.encoding import Variant, encode
 from dandc.compiler.types import I64, STR, Named, RecordDef, Result, Type, TypeTable
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError, Label
 from dandc.lang.spans import NOWHERE, Span
+from dandc.lang.values import frozen
 
 FAILURE = Named("prelude.Failure")
 FAILURE_DEF = RecordDef((("code", STR), ("message", STR), ("node", STR), ("item", STR), ("attempts", I64)))

@@ -7,7 +7,7 @@ before the call starts: a call that is run again sees the same groups.
 from array import array
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 # `cut(items, sizes)`: where groups of shards start, and the end. Both arguments are running sums over the shards, of
 # their items and of the bytes of these, from 0 on.

@@ -12,7 +12,7 @@ from itertools import islice
 from operator import gt
 from typing import cast
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 Buffer = bytes | memoryview
 

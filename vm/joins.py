@@ -12,13 +12,14 @@ from functools import partial
 from heapq import nsmallest
 from itertools import accumulate
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dandc.compiler.encoding import EncodingError
 from dandc.compiler.flow import ArgBinding, Join
 from dandc.compiler.flow_walk import SHARDED
 from dandc.compiler.keys import key_as_part, key_as_value
 from dandc.compiler.types import BYTES, STR, Type, TypeTable
+from dandc.lang.values import frozen
 from dandc.vm.grouping import Cutter, one_group
 from dandc.vm.items import ItemSet, take
 from dandc.vm.shards import (

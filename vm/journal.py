@@ -17,9 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.values import frozen
 from dandc.vm.chunks import SCHEMA, Chunks, chunk_rows, read_chunks
 from dandc.vm.columns import ColumnsError, joined, parts
 from dandc.vm.database import DamagedError, Database, Row, Write, connect, seal, unseal

@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from dandc.compiler.flow import KernelImage
 from dandc.compiler.types import TypeTable
+from dandc.lang.values import frozen
 from dandc.vm.collect import Columns
 from dandc.vm.context import RunContext
 from dandc.vm.database import Write

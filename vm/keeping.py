@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.flow import (
     CommunicationNode,
@@ -38,6 +38,7 @@ from dandc.compiler.types import (
     TypeDef,
     TypeTable,
 )
+from dandc.lang.values import frozen
 from dandc.vm.bundle import dumps, loads
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, OutputItem
 from dandc.vm.failures import RunError

@@ -11,10 +11,11 @@ from array import array
 from collections.abc import Mapping, Sequence
 from operator import eq
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.flow import OutputDecl
 from dandc.compiler.types import TypeTable
+from dandc.lang.values import frozen
 from dandc.vm.collect import Columns, key_check
 from dandc.vm.items import Buffer
 

@@ -3,9 +3,10 @@
 import os
 import sys
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.isolation import Limits
+from dandc.lang.values import frozen
 
 
 def _cpus() -> int:

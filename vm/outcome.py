@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeVar, cast
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from dandc.compiler.encoding import EncodingError, Variant, decode, encode
 from dandc.compiler.flow import FlowNode
 from dandc.compiler.types import BYTES, STR, Result, Type, TypeTable
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext, item_text
 from dandc.vm.failures import FAILURE, Fault, NodeFailedError, encode_err, encode_failure, failure_types

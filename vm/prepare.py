@@ -6,13 +6,14 @@ Here secrets leave the values: what a `Prepared` holds, its `SecretBox` aside, m
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.compiler.encoding import EncodingError, decode, encode
 from dandc.compiler.flow import Config, ConfigSource, ConstSource, Endpoint, GraphPort, Program
 from dandc.compiler.keys import encode_key
 from dandc.compiler.types import SECRET, STR, Type
 from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.values import frozen
 from dandc.vm.bulk import encode_all, encode_all_keys
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.failures import RunError
@@ -53,7 +54,7 @@ def prepare(
     graph: str,
     inputs: Mapping[str, Sequence[InputItem]],
     configs: Mapping[str, object],
-    earlier: Earlier = Earlier(),
+    earlier: Earlier = Earlier(),  # noqa: B008  # a frozen value
 ) -> Prepared:
     """Check and encode everything; raises `RunError` with one diagnostic a mistake.
 

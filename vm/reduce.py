@@ -7,9 +7,10 @@ meet never depends on what else is folded or on when something ends. A fault end
 
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.compiler.flow import ReduceNode
+from dandc.lang.values import frozen
 from dandc.vm.collect import Columns
 from dandc.vm.compute import run_compute
 from dandc.vm.context import NodeResult

@@ -3,9 +3,8 @@
 from array import array
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from dandc.compiler.flow import CommunicationNode
+from dandc.lang.values import frozen
 from dandc.vm.context import RunContext
 from dandc.vm.digests import digest, instance_digests, interface
 from dandc.vm.items import ItemSet

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.encoding import EncodingError, decode
 from dandc.compiler.flow import CommunicationNode, FlowType, Graph, NodeSource, Program
@@ -19,6 +19,7 @@ from dandc.compiler.flow_walk import called_kernel, reachable
 from dandc.compiler.keys import decode_key
 from dandc.lang.collector import collector_paused
 from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.values import frozen
 from dandc.vm.admission import Admission
 from dandc.vm.bulk import decode_all, decode_all_keys, make_all
 from dandc.vm.context import RunContext

@@ -4,8 +4,7 @@ Two runs of the same inputs give every instance the same scope, and a corrected 
 is made of keys and names, and of the digest of its inputs for an instance that has neither.
 """
 
-from attrs import frozen
-
+from dandc.lang.values import frozen
 from dandc.vm.digests import digest
 
 

@@ -10,10 +10,11 @@ from array import array
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.flow import ArgBinding
 from dandc.isolation import progression
+from dandc.lang.values import frozen
 from dandc.vm.items import EMPTY, Buffer, ItemSet
 
 # Group number of an instance that sees nothing of a set.

@@ -7,8 +7,6 @@ call waits for may wait for the very end of that set: a producer is never held u
 from collections import Counter
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from dandc.compiler.flow import (
     CommunicationNode,
     CompositionNode,
@@ -19,6 +17,7 @@ from dandc.compiler.flow import (
     Source,
 )
 from dandc.compiler.flow_walk import SHARDED, needed_nodes, sources
+from dandc.lang.values import frozen
 
 # Calls whose instances are independent, so that what each gives is known when it ends.
 _CALLS = (ComputeNode, CommunicationNode, CompositionNode)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
+
+from dandc.lang.values import frozen
 
 # More notes than anybody reads would only cost memory: a fan-out of a million items may note a million times.
 MAX_NOTES = 10_000

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from attrs import define, frozen
+from attrs import define
+
+from dandc.lang.values import frozen
 
 # A trace of more than this would be read by no viewer; what is beyond is counted.
 MAX_EVENTS = 1 << 20

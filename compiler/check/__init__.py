@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from attrs import Factory, frozen
+from attrs import Factory
 
 from dandc.compiler.check.bodies import check_fn, check_kernel
 from dandc.compiler.check.body import Want
@@ -34,6 +34,7 @@ from dandc.compiler.types import ERROR, STR
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label, Sink
 from dandc.lang.recursion import room_for_recursion
+from dandc.lang.values import frozen
 
 __all__ = ["Checked", "SourceModule", "World", "check", "check_recursion", "kernel_facts"]
 

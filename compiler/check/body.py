@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, evolve, field
 
 from dandc.compiler.check import hints, report
 from dandc.compiler.check.infer import Unifier, map_type
@@ -30,6 +30,7 @@ from dandc.compiler.types import (
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 _LARGEST = {"f32": "3.4e38", "f64": "1.8e308"}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.check import candidates, exprs, hints, report
 from dandc.compiler.check.body import Body, Want
@@ -57,6 +57,7 @@ from dandc.compiler.types import (
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -5,12 +5,13 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any, get_args
 
-from attrs import fields, frozen, has
+from attrs import fields, has
 
 from dandc.compiler.check.symbols import World
 from dandc.compiler.typed import TCall, TConfig, TEndpoint, TFnRef, TKernel
 from dandc.compiler.types import Type, TypeVar
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 Implicit = tuple[str, str]  # ("config" | "endpoint", qualified name)
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from operator import add, mul, sub
 from typing import Any
 
-from attrs import frozen
-
 from dandc.compiler.check.infer import map_type
 from dandc.compiler.encoding import Variant
 from dandc.compiler.floats import nearest_float
@@ -16,6 +14,7 @@ from dandc.compiler.kir import StaticValue
 from dandc.compiler.limits import CONSTANT_BYTES, CONSTANT_PARTS
 from dandc.compiler.typed import TArray, TBinary, TCall, TExpr, TFString, TLit, TMake, TUnary, TVariant
 from dandc.compiler.types import F64, I64, Basic, InferVar, Type, int_range, is_float, is_int
+from dandc.lang.values import frozen
 
 
 def size(value: StaticValue, known: dict[int, tuple[StaticValue, int]]) -> int:

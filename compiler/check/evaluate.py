@@ -7,8 +7,6 @@ somebody has reported why. Whoever changes the body of a helper in `World.evalua
 
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
-
 from dandc.compiler.check.captures import reads, walk
 from dandc.compiler.check.circles import circles, circular, producers_first
 from dandc.compiler.check.constants import Reader, size
@@ -22,6 +20,7 @@ from dandc.compiler.types import ERROR, UNIT, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.check import hints, report
 from dandc.compiler.check.captures import Captures
@@ -33,6 +33,7 @@ from dandc.compiler.types import ERROR, Result, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 Target = KernelDecl | CompositionDecl
 

@@ -7,7 +7,7 @@ an expression is worth is decided at the end of that chain, so the state carries
 from collections.abc import Callable
 from itertools import chain, islice
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from dandc.compiler.check import report
 from dandc.compiler.check.candidates import MAX_PROPOSED
@@ -19,6 +19,7 @@ from dandc.compiler.typed import TPort
 from dandc.compiler.types import ERROR, Named, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Label
+from dandc.lang.values import frozen
 
 FAILURE = Named("prelude.Failure")
 

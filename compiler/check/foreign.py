@@ -3,7 +3,7 @@
 Asked only when a name is not known, so nothing here takes a name away from a program.
 """
 
-from attrs import frozen
+from dandc.lang.values import frozen
 
 
 @frozen

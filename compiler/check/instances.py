@@ -7,7 +7,7 @@ choice that is too large; each bound is far above what a program needs and far b
 
 from collections.abc import Iterator, Mapping
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from dandc.compiler.check.captures import walk
 from dandc.compiler.check.constants import settle
@@ -19,6 +19,7 @@ from dandc.compiler.typed import Local, TCall, TExpr, TFn, TFnRef, TKernel, TLam
 from dandc.compiler.types import Array, Fn, Named, Type, TypeVar
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 # Functions in one function value: itself, what it captures, and so on.
 MAX_FUNCTIONS = 30

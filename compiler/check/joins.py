@@ -6,8 +6,6 @@ key leaves that key as it is, `cross` adds the key of the right side to it.
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from dandc.compiler.check import report
 from dandc.compiler.check.flow_state import Flow, Value, show
 from dandc.compiler.flow import Join
@@ -17,6 +15,7 @@ from dandc.compiler.types import Tuple, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 BY_GROUP = ("keyed", "anyKeyed")
 

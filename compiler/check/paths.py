@@ -3,8 +3,6 @@
 Counting: the set of possible numbers of emissions, capped at two, at every point. A loop may run any number of times.
 """
 
-from attrs import frozen
-
 from dandc.compiler.typed import (
     TBody,
     TBreak,
@@ -21,6 +19,7 @@ from dandc.compiler.typed import (
     TStmt,
     TWhile,
 )
+from dandc.lang.values import frozen
 
 Counts = frozenset[int]
 LOOPS = (TWhile, TForArray, TForRange, TForSet)

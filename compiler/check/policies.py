@@ -6,7 +6,7 @@ asked where it is written: of defaults once, before any composition is checked.
 
 from collections.abc import Mapping
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from dandc.compiler.check import report
 from dandc.compiler.check.flow_state import FAILURE, Flow, Value, define_types, show
@@ -17,6 +17,7 @@ from dandc.compiler.types import ERROR, STR, Type
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 _EMPTY = frozenset(("skip_empty", "keep_empty"))
 # What is called, and the policies that it may have. A reduce and a loop are called once.

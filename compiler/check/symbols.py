@@ -7,7 +7,7 @@ checked when somebody needs them: of a user's module all, of the standard librar
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from dandc.compiler.kir import StaticValue
 from dandc.compiler.typed import TFn, TKernel, TPort
@@ -15,6 +15,7 @@ from dandc.compiler.types import Type, TypeDef, TypeVar
 from dandc.lang import tree
 from dandc.lang.diagnostics import Sink
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 PRELUDE = "prelude"
 

@@ -10,13 +10,14 @@ None of this is part of the program: its graphs and kernels are the same with an
 
 from collections.abc import Mapping
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from dandc.compiler.check.captures import Captures
 from dandc.compiler.flow import Graph
 from dandc.compiler.typed import TKernel, TPort
 from dandc.compiler.types import I64, STR, Tuple
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 # One item when an expectation failed: its number, and the texts of what was compared (see `Expectation`).
 FAILED = Tuple((I64, STR, STR))

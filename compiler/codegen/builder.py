@@ -6,13 +6,12 @@ to. A `Builder`'s temporaries are named, never numbered, so that text can be wri
 
 from collections.abc import Callable
 
-from attrs import frozen
-
 from dandc.compiler.codegen import runtime, runtime_io
 from dandc.compiler.codegen.layout import Layout
 from dandc.compiler.kir import TRAPS
 from dandc.compiler.types import TypeTable
 from dandc.lang.spans import NOWHERE, Span
+from dandc.lang.values import frozen
 
 NO_SITE = -1
 

@@ -9,7 +9,7 @@ Recursion is counted only in functions that belong to a cycle of the call graph.
 
 from collections.abc import Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.codegen import memory
 from dandc.compiler.codegen.builder import Builder, Module
@@ -59,6 +59,7 @@ from dandc.compiler.kir_walk import operand_type, place_type, step_type, walk
 from dandc.compiler.limits import CALL_DEPTH
 from dandc.compiler.passes.sticky import plan
 from dandc.compiler.types import BOOL, STR, UNIT, Type
+from dandc.lang.values import frozen
 
 
 @frozen

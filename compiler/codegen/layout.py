@@ -9,7 +9,7 @@ The *depth* of a type is how many buffers deep a value can be: 0 none, 1 flat bu
 import math
 import struct
 
-from attrs import field, frozen
+from attrs import field
 
 from dandc.compiler.types import (
     BOOL,
@@ -31,6 +31,7 @@ from dandc.compiler.types import (
     is_scalar,
     variants,
 )
+from dandc.lang.values import frozen
 
 HEADER = "%H"
 SET = "{ ptr, i64 }"

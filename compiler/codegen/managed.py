@@ -4,12 +4,11 @@ High memory is only ever taken for persistent places (`passes/scopes.py`) and by
 ownership flows with every consuming instruction; what this closure does not reach never holds a high block, and costs nothing.
 """
 
-from attrs import frozen
-
 from dandc.compiler.codegen.layout import Layout
 from dandc.compiler.kir import Body, Call, For, Function, Instr, Kernel, Load, Loop, Return
 from dandc.compiler.kir_walk import bodies, changed, consumed, defined, walk
 from dandc.compiler.passes.scopes import Scopes, scopes
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dandc.compiler.flow import CommunicationNode, FlowNode, Graph, GraphOutput, NodeSource, Source
 from dandc.compiler.flow_walk import called_graph, called_kernel, reachable
 from dandc.compiler.kir import Kernel, Note
 from dandc.compiler.kir_walk import walk
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -6,7 +6,7 @@ makes an instance of its own, in which the parameter is called directly.
 
 from collections.abc import Callable
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from dandc.compiler import kir
 from dandc.compiler.check.captures import Implicit, reads, reads_through
@@ -29,6 +29,7 @@ from dandc.compiler.types import (
     is_scalar,
 )
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -6,7 +6,7 @@ made, no `inout`. What they trap with keeps its site, and calls that are counted
 A function that nothing calls any more goes.
 """
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.kir import (
     Assign,
@@ -31,6 +31,7 @@ from dandc.compiler.kir import (
 )
 from dandc.compiler.kir_walk import call_cycles, defined, map_bodies, walk
 from dandc.compiler.types import UNIT, is_scalar
+from dandc.lang.values import frozen
 
 name = "inline"
 

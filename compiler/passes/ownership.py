@@ -8,12 +8,13 @@ borrows into shares, and shares what is viewed or handed to a retained parameter
 Parts reached through an index need nothing: their headers stand in the buffer, where `share` finds and freezes them.
 """
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.codegen.layout import Layout
 from dandc.compiler.kir import Body, Call, Function, IndexStep, Instr, Kernel, Load, Local, Op, Operand, Place
 from dandc.compiler.kir_walk import VIEWS, map_bodies, walk
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 
 name = "ownership"
 

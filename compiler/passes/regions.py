@@ -12,7 +12,7 @@ Sound because it only ever asks for less: a loop that is not a region merely kee
 goes. It never looks at values, only at types and places.
 """
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.codegen.layout import Layout
 from dandc.compiler.kir import (
@@ -34,6 +34,7 @@ from dandc.compiler.kir import (
 from dandc.compiler.kir_walk import changed, defined, map_bodies, operand_type, place_type, walk
 from dandc.compiler.passes.scopes import Scopes, scopes
 from dandc.compiler.types import Array, Type, is_scalar
+from dandc.lang.values import frozen
 
 name = "regions"
 

@@ -8,10 +8,9 @@ there, or an `inout` parameter (the caller's place, of which nothing is known).
 
 from collections import Counter
 
-from attrs import frozen
-
 from dandc.compiler.kir import Body, Break, Continue, Fail, For, Function, If, Instr, Loop, Return, Switch, Trap
 from dandc.compiler.kir_walk import bodies, defined, used, walk
+from dandc.lang.values import frozen
 
 Assigned = frozenset[int] | None  # None: control does not get here
 

@@ -19,7 +19,7 @@ If the loop reads what it stores, a strip cannot be run again: then the whole in
 from collections import Counter
 from collections.abc import Iterable
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dandc.compiler.codegen.layout import Layout, element, is_header
 from dandc.compiler.kir import (
@@ -47,6 +47,7 @@ from dandc.compiler.kir import (
 from dandc.compiler.kir_walk import changed, defined, map_bodies, operand_type, place_type, used, walk
 from dandc.compiler.passes.scopes import scopes
 from dandc.compiler.types import I64, INT_BITS, Basic, Type, int_range, is_float, is_int, is_scalar, is_signed
+from dandc.lang.values import frozen
 
 name = "sticky"
 

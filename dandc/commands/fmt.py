@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
 from dandc.commands.output import Reporter, say
 from dandc.files import read_source, sources_in, write_atomically
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
+from dandc.lang.values import frozen
 
 HELP = "Write programs in the style of the language. There are no options of style."
 _STDIN = "<stdin>"

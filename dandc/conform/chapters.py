@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from dandc.conform.commands import Call, Command, CommandError, Fails, Mistake, Mistakes, Run, RunTest, parse_command
 from dandc.lang.codes import CODES
+from dandc.lang.values import frozen
 
 _RULE = re.compile(r"r\[(.*)\]\s*")
 _RULE_ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")

@@ -23,7 +23,9 @@ import json
 import re
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
+
+from dandc.lang.values import frozen
 
 
 class CommandError(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.api import choose_composition, python_configs, python_inputs
 from dandc.compiler.encoding import decode
@@ -34,6 +34,7 @@ from dandc.conform.programs import (
 )
 from dandc.isolation import Limits
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 from dandc.loader import ROOT
 from dandc.vm import Placement, RunError, RunLimits, RunResult
 from dandc.vm import run as run_graph

@@ -6,7 +6,7 @@ A blessed line has the positions and outputs that were found; a code is never bl
 import json
 from collections.abc import Mapping, Sequence
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from dandc.compiler.check.report import display
 from dandc.conform.chapters import Example
@@ -43,6 +43,7 @@ from dandc.conform.programs import Checkup, ExampleError
 from dandc.conform.tests import TESTS
 from dandc.conform.typing import type_of
 from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.values import frozen
 
 
 @frozen

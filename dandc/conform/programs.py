@@ -7,8 +7,6 @@ the answers itself. A second kernel gives the values of arguments and results as
 
 from pathlib import Path
 
-from attrs import frozen
-
 from dandc.compiler.check import Checked, check
 from dandc.compiler.flow import KernelImage
 from dandc.compiler.kir import Kernel
@@ -19,6 +17,7 @@ from dandc.conform.commands import At, Call
 from dandc.lang import tree
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Source, Span
+from dandc.lang.values import frozen
 from dandc.loader import ROOT, load
 
 VALUES = "conform_values__"

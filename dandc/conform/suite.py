@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from attrs import frozen
 
 from dandc.compiler import codegen
 from dandc.compiler.flow import KernelImage
@@ -32,6 +31,7 @@ from dandc.files import read_file
 from dandc.lang.codes import CODES
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 from dandc.vm import LocalPlacement, RunLimits, open_local
 
 # No checked program can show these alone: the sandbox, the tools, foreign images and bundles, and mistakes of dandc.

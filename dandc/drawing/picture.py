@@ -1,7 +1,5 @@
 """A flow graph as boxes and arrows, whatever draws them: what a node is, what flows to it, of what type, how sharded."""
 
-from attrs import frozen
-
 from dandc.compiler.flow import (
     ArgBinding,
     ConfigSource,
@@ -16,6 +14,7 @@ from dandc.compiler.flow import (
 )
 from dandc.compiler.flow_walk import KINDS, called_graph
 from dandc.flow_text import flow_text, policy_words
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from attrs import frozen
-
 from dandc.drawing.layers import across, layers
 from dandc.drawing.picture import Arrow, Box, Picture
+from dandc.lang.values import frozen
 
 _LETTER = 7.2
 _LINE = 16.0

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
 from dandc.compiler.check.types import BASIC, GENERIC
 from dandc.lang.lexing import RESERVED_TYPES
+from dandc.lang.values import frozen
 from dandc.repl.entry import lexed
 
 _LITERALS = {

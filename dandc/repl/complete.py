@@ -7,7 +7,7 @@ was declared with its type counts as a value of that type.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.compiler.check.body import Body
 from dandc.compiler.check.calls import methods_of, methods_of_set, set_operations
@@ -19,6 +19,7 @@ from dandc.compiler.types import ERROR, UNIT, Basic, Named, SetRef, Type
 from dandc.lang import Source, parse, tree
 from dandc.lang.codes import CODES
 from dandc.lang.lexing import RESERVED
+from dandc.lang.values import frozen
 from dandc.repl.directives import DIRECTIVES
 from dandc.repl.entry import Token, lexed, parse_entry
 from dandc.repl.pieces import names_what, type_of

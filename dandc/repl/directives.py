@@ -7,7 +7,7 @@ not work.
 import re
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from dandc.cache import Cache
 from dandc.commands.explain import WIDTH, unknown
@@ -18,6 +18,7 @@ from dandc.compiler.kir import Kernel
 from dandc.lang import Diagnostic
 from dandc.lang.codes import CODES
 from dandc.lang.lessons import page
+from dandc.lang.values import frozen
 from dandc.repl.display import graph_text, header
 from dandc.repl.entry import Entry
 from dandc.repl.pieces import helper, names_what, plan, type_of

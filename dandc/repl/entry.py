@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import evolve, field, fields, frozen, has
+from attrs import evolve, field, fields, has
 
 from dandc.lang import Diagnostic, Source, Span, parse, tree
 from dandc.lang.cut import ITEM_WORDS
 from dandc.lang.grammar import tables
 from dandc.lang.lexing import Lexed, lex
+from dandc.lang.values import frozen
 
 
 class Token(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import Factory, define, evolve, field, fields, frozen, has
+from attrs import Factory, define, evolve, field, fields, has
 
 from dandc.compiler.check import exprs, report
 from dandc.compiler.check.body import Body, Want
@@ -38,6 +38,7 @@ from dandc.compiler.typed import (
 from dandc.compiler.types import SECRET, STR, UNIT, Anon, Array, Fn, Option, SetRef, Tuple, Type
 from dandc.lang import Diagnostic, Label, Span, tree
 from dandc.lang.recursion import room_for_recursion
+from dandc.lang.values import frozen
 from dandc.repl.entry import Entry
 from dandc.repl.state import State
 

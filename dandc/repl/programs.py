@@ -6,8 +6,6 @@ entries is not: hardly any comes twice. For the interpreter the same programs ar
 
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
-
 from dandc.cache import Cache
 from dandc.compiler.check.captures import Captures
 from dandc.compiler.check.flow_calls import implicit_sources
@@ -42,6 +40,7 @@ from dandc.compiler.lower import lower_kernel
 from dandc.compiler.typed import TKernel
 from dandc.compiling import Options, fingerprint, image_of
 from dandc.lang import Span
+from dandc.lang.values import frozen
 from dandc.repl.pieces import ENTRY, Piece
 from dandc.repl.state import State
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, evolve
 
 from dandc.cache import Cache
 from dandc.compiler.encoding import Variant, decode
@@ -16,6 +16,7 @@ from dandc.compiler.typed import TPort
 from dandc.compiler.types import TypeTable
 from dandc.files import read_source
 from dandc.lang import Diagnostic, DiagnosticError, Label, Source, Span, parse, tree
+from dandc.lang.values import frozen
 from dandc.repl.display import header, value_text, visible_lines
 from dandc.repl.engine import Engine, StoppedError
 from dandc.repl.entry import Entry, parse_entry

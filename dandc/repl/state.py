@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, evolve, field
 
 from dandc.compiler.check import Checked, World, check
 from dandc.compiler.check.infer import parts
@@ -18,6 +18,7 @@ from dandc.compiler.check.types import define_type
 from dandc.compiler.typed import Local
 from dandc.compiler.types import Named, Type, TypeDef
 from dandc.lang import Diagnostic, Source, tree
+from dandc.lang.values import frozen
 from dandc.loader import Loaded, load_items
 
 # What a declaration replaces: a name, or the method of a type.

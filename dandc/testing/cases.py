@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.cache import Cache
 from dandc.checking import check_file
@@ -34,6 +34,7 @@ from dandc.compiling import CompileError, Options, fingerprint, image_of
 from dandc.files import read_source
 from dandc.lang.diagnostics import Diagnostic, DiagnosticError
 from dandc.lang.spans import Source
+from dandc.lang.values import frozen
 
 if TYPE_CHECKING:
     from dandc.compiler.check import Checked

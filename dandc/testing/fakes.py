@@ -8,9 +8,10 @@ rule answers fails, and is remembered: the test fails even if the composition ha
 from collections.abc import Sequence
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 from dandc.stdlib.http_address import Address, AddressError, parse_base
 from dandc.stdlib.storage import name_parts
 from dandc.vm import CallContext, Driver, DriverFailureError, EndpointAddress

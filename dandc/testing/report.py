@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from attrs import frozen
-
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Source
+from dandc.lang.values import frozen
 from dandc.testing.runner import Verdict
 
 

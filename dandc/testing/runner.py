@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from dandc.compiler.check.testplan import Case, Fake, FakeAnswer, Piece, RunInput, RunStep, TrapStep
 from dandc.compiler.encoding import Variant, decode
@@ -21,6 +21,7 @@ from dandc.compiler.kir import TRAPS, Kernel
 from dandc.compiler.typed import TPort
 from dandc.lang.diagnostics import Diagnostic, Label
 from dandc.lang.spans import Span
+from dandc.lang.values import frozen
 from dandc.testing.cases import PIECE, Suite
 from dandc.testing.compare import not_holding
 from dandc.testing.engine import STEPS, interpret

@@ -6,12 +6,11 @@ each is a diagnostic. An output that nothing makes stays legal, since such sourc
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from attrs import frozen
-
 from dandc.lang.diagnostics import Diagnostic, Fix, Label
 from dandc.lang.spans import Span
 from dandc.lang.tree import Name
 from dandc.lang.upstream.tree import Application, Composition, Declaration, Module
+from dandc.lang.values import frozen
 
 Nearest = Callable[[str, Iterable[str]], str | None]
 

@@ -7,11 +7,12 @@ parameters that get nothing. A function that nothing is bound to becomes one tha
 
 from collections.abc import Iterator, Mapping
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang.lexing import RESERVED
 from dandc.lang.tree import Name
 from dandc.lang.upstream.tree import Application, Argument, Composition, Declaration, Module
+from dandc.lang.values import frozen
 
 KEY = "u32"
 _ITEMS = f"set[{KEY} => bytes]"

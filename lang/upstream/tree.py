@@ -1,9 +1,8 @@
 """Syntax of upstream's composition language. Plain frozen values, as its parser reads them."""
 
-from attrs import frozen
-
 from dandc.lang.spans import Span
 from dandc.lang.tree import Name
+from dandc.lang.values import frozen
 
 
 @frozen
