@@ -22,7 +22,8 @@
 ; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page and output area, the
 ;   start of the child's memfd), 4 window length, 5 heap base, 6 heap length, 7 base of further inputs, 8 their length or 0, 9 wall
 ;   limit in us, 10 CPU limit in us, 11 flags (1: the inputs stand in the memfd behind the window, 2: ten nicer, 4: on every
-;   CPU that the nucleus began with, whatever its owner has bound it to since), 12 number of segments; then per segment base, length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
+;   CPU that the nucleus began with, whatever its owner has bound it to since), 12 number of segments; then per segment base,
+;   length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
 ;
 ; Stack, window and heap of the default limits are mapped, and their first pages touched, before RUN: a call with other
 ; limits pays for its own. The numbers are those of `layout.py`: stack 0x7f8f0000 + 8 MiB, window 0x80100000 + 4096 + 16 MiB,
@@ -448,7 +449,8 @@ define internal void @life() noinline noreturn #0 {
 leave:
   call void @exit(i64 0)
   unreachable
-child:
+child:                                                                       ; who has got RUN and waits for a CPU goes first
+  %yielded = call i64 @sys3(i64 24, i64 0, i64 0, i64 0)                     ; sched_yield
   %socket = call i64 @sys3(i64 292, i64 4, i64 0, i64 0)                     ; dup3
   call void @demand(i64 21, i64 %socket)
   %memory = call i64 @sys3(i64 292, i64 2, i64 1, i64 0)

@@ -121,7 +121,7 @@ class Pool:
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
         self._explaining = 0  # calls that wait for a wait status
-        self._batch = max(1, min(slots // 2, 3))
+        self._batch = max(1, min(slots // 2, 4))
         self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
         self._planner = layout.Planner()
         self._places = Places()
