@@ -17,7 +17,7 @@ from dandc.lang.habits_block import HABITS_OF_BLOCKS, ends_statement
 from dandc.lang.habits_flow import HABITS_OF_FLOWS
 from dandc.lang.lexing import MAX_NUMBER, RESERVED
 from dandc.lang.mistake_case import Case, found
-from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition
+from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition, meant_as_variable
 from dandc.lang.softwords import POLICIES, SOFT_TYPES
 from dandc.lang.spans import Source, Span
 
@@ -248,7 +248,21 @@ def _reserved_word(case: Case) -> Diagnostic | None:
         return None
     if case.problem.repair.kind != "name" and _belongs_elsewhere(case):
         return None
-    fix = Fix("write it in back quotes", case.span, f"`{case.token}`", certain=case.problem.repair.kind == "name")
+    return _quoted(case, certain=case.problem.repair.kind == "name")
+
+
+def _reserved_variable(case: Case) -> Diagnostic | None:
+    """`by[k] = 3;`, `all += 1;`: a word that begins no statement is used as a variable."""
+    problem = case.problem
+    if problem.repair.kind != "name" or str(case.token) not in RESERVED:
+        return None
+    if not meant_as_variable(problem.tokens, problem.index, problem.expected.__contains__):
+        return None
+    return _quoted(case, certain=True)
+
+
+def _quoted(case: Case, *, certain: bool) -> Diagnostic:
+    fix = Fix("write it in back quotes", case.span, f"`{case.token}`", certain)
     return Diagnostic("P0105", f"`{case.token}` is a reserved word", case.span, "not a name", fixes=(fix,))
 
 
@@ -387,7 +401,7 @@ def _tuple_field(case: Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of, _c_style_for,
+    _reserved_variable, _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of, _c_style_for,
     _else_without_if, _nested_item, _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _amount,
     _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
