@@ -148,10 +148,11 @@ class TMake(TExpr):
 
 @frozen(slots=True)
 class TUpdate(TExpr):
-    """`Line(..base, field: value)`: `changes` are `(field index, value)` in order of evaluation."""
+    """`Line(..base, field: value)`: `changes` are `(field index, value)` in order of evaluation; the base comes behind `before` of them."""
 
     base: TExpr
     changes: tuple[tuple[int, TExpr], ...]
+    before: int
 
 
 @frozen(slots=True)

@@ -52,7 +52,9 @@ TYPES: dict[str, tuple[str, str]] = {
     ),
     "T0304": (
         "unknown argument",
-        "No parameter has the name that an argument is given by. Names of arguments are those of the declaration.",
+        "No parameter has the name that an argument is given by. Names of arguments are those of the declaration. What a variant"
+        " carries, a number that is converted and the arguments of a function that is a parameter have no names; `..` stands only"
+        " in a record update.",
     ),
     "T0305": (
         "type not known",
@@ -87,7 +89,8 @@ TYPES: dict[str, tuple[str, str]] = {
     ),
     "T0312": (
         "wrong number of type arguments",
-        "`array` and `option` take one type, `result` two, a generic type as many as it declares.",
+        "`array` and `option` take one type, `result` two, a generic type as many as it declares. In calls, variants and"
+        " conversions take none.",
     ),
     "T0313": (
         "not a key type",

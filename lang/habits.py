@@ -495,9 +495,8 @@ def _ahead(case: Case, most: int) -> "Iterator[Token]":
 
 
 HABITS: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _statement_word, _const_inside, _let_mut, _operand_word, _run_outside, _field_default, _conversion, _infix_word, _coalescing, _double_colon, _inclusive_range, _typed_lambda,
-    _empty_payload,
-    _named_payload, _ternary, _comprehension, _conditional,
-    _slice_colon, _arrow_lambda, _braces_record, _type_form, _untyped, _no_outputs, _reference, _power,
+    _statement_word, _const_inside, _let_mut, _operand_word, _run_outside, _field_default, _conversion, _infix_word,
+    _coalescing, _double_colon, _inclusive_range, _typed_lambda, _empty_payload, _named_payload, _ternary, _comprehension,
+    _conditional, _slice_colon, _arrow_lambda, _braces_record, _type_form, _untyped, _no_outputs, _reference, _power,
     _import_names,
 )  # fmt: skip

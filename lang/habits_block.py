@@ -49,11 +49,23 @@ def _prefixed_statement(case: Case) -> Diagnostic | None:
 
 def _alone(case: Case, begin: int, span: Span) -> Diagnostic:
     """A value that cannot be a statement; it is the result if it is the last thing of its block."""
-    end = next((i for i in _from(case, 200) if case.problem.tokens[i].type in ("SEMICOLON", "RBRACE")), None)
+    end = _value_end(case)
     fixes: tuple[Fix, ...] = ()
-    if end is not None and case.problem.tokens[end].type == "RBRACE" and _owner(case) not in ("FOR", "WHILE"):
+    if end is not None and _owner(case) not in ("FOR", "WHILE"):
         fixes = _give(case, begin, end)
     return Diagnostic("P0127", "a value alone does nothing", span, "computed, but not used", fixes=fixes)
+
+
+def _value_end(case: Case) -> int | None:
+    """The index of the brace that ends the block, and so the value that the mistake is in; None if statements follow."""
+    tokens, depth = case.problem.tokens, 0
+    for i in _from(case, 200):
+        if tokens[i].type == "SEMICOLON":
+            return None
+        if depth == 0 and tokens[i].type == "RBRACE":
+            return i
+        depth += (tokens[i].type in _OPENING) - (tokens[i].type in _CLOSING)
+    return None
 
 
 def _tail_value(case: Case) -> Diagnostic | None:
@@ -353,7 +365,7 @@ def _colon_block(case: Case) -> Diagnostic | None:
     if "LBRACE" not in case.problem.expected or case.first not in (*_HEADS, "MATCH"):
         return None
     word = "else" if previous.type == "ELSE" else case.first.lower()
-    rest = case.source.text[case.span.end : case.source.text.find("\n", case.span.end)]
+    rest = case.line_behind(case.span.end)
     single = rest.count(";") == 1 and rest.rstrip().endswith(";")
     fixes = _braced(case, case.problem.index + 1, case.span, certain=True) if single else ()
     notes = () if fixes else (f"`{word} {'' if word == 'else' else '... '}{{ ... }}`",)
@@ -362,5 +374,6 @@ def _colon_block(case: Case) -> Diagnostic | None:
 
 
 HABITS_OF_BLOCKS: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _if_let, _block_value, _word_for_value, _function_value, _record_pattern, _short_field, _tail_value, _value_statement, _prefixed_statement, _bare_branch, _colon_block, _colon_else,
+    _if_let, _block_value, _word_for_value, _function_value, _record_pattern, _short_field, _tail_value, _value_statement,
+    _prefixed_statement, _bare_branch, _colon_block, _colon_else,
 )  # fmt: skip

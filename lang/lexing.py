@@ -257,12 +257,64 @@ def _hash(state: _State, token: "Token") -> None:
     state.report("L0005", "comments begin with `//`", state.span(span.start, span.start + 1), "not with `#`", fix)
 
 
+# `0u32`, `0xff_u8` and `1.5f32` of other languages: the digits, and the type behind them.
+_SUFFIXED = re.compile(
+    r"(0[xX](?:[0-9a-fA-F]+_)*[0-9a-fA-F]+|0[bB](?:[01]+_)*[01]+|0[oO](?:[0-7]+_)*[0-7]+"
+    r"|(?P<decimal>[0-9]+(?:_[0-9]+)*)(?P<fraction>(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][0-9]+)?))_?(?P<type>[iu](?:8|16|32|64)|f(?:32|64))"
+)
+
+
 def _bad_number(state: _State, token: "Token") -> None:
+    whole, text = _whole_number(state, token)
     letters = re.match(r"[0-9]+(?:_[0-9]+)*", token)
     rest = token[letters.end() :] if letters else ""
     label = f"`{rest}` cannot follow the digits" if rest.isidentifier() and rest[0] != "_" else "not a number"
-    state.report("L0003", f"`{token[:40]}` is not a number", _span(state, token), label)
+    fix = None
+    suffixed = _SUFFIXED.fullmatch(text)
+    if suffixed is not None:
+        rest = suffixed["type"]
+        label, fix = f"`{rest}` cannot follow the digits", _converted(state, suffixed, whole)
+    state.report("L0003", f"`{text[:40]}` is not a number", whole, label, fix)
     _keep_as(state, token, "INT", "0")
+
+
+def _whole_number(state: _State, token: "Token") -> tuple[Span, str]:
+    """The mistake with the digits before its point, which were read as a number of their own: `1.5f32`."""
+    span = _span(state, token)
+    before = state.tokens[-2:]
+    if (
+        [t.type for t in before] != ["INT", "DOT"]
+        or before[1].end_pos != span.start
+        or before[0].end_pos != before[1].start_pos
+    ):
+        return span, str(token)
+    del state.tokens[-2:]
+    whole = _span(state, before[0]).to(span)
+    return whole, state.source.text[whole.start : whole.end]
+
+
+_CUT_OFF = re.compile(r"(?:[^.]\.|[0-9.][eE][+-])\Z")
+_ARM = re.compile(r"\s*=>")
+
+
+def _converted(state: _State, number: re.Match[str], span: Span) -> Fix | None:
+    """The number as one of the type behind it, if it is one; not certain, for within a pattern nothing is converted."""
+    type_, digits, text = number["type"], number[1], state.source.text
+    if _CUT_OFF.search(text[max(span.start - 3, 0) : span.start]):
+        return None  # the end of another mistake
+    if type_[0] != "f":
+        if number["fraction"] or not _holds(type_, int(digits.replace("_", ""), 10 if number["decimal"] else 0)):
+            return None
+        if number["decimal"] and len(digits) > 1 and digits[0] == "0":
+            return None  # not a number either
+    if _ARM.match(text, span.end):
+        return Fix("leave the type out", span, digits)
+    return Fix(f"make it `{type_}`", span, f"{type_}({digits})")
+
+
+def _holds(type_: str, value: int) -> bool:
+    """Whether the integer type has the value; what is converted to it is an `i64` before."""
+    return value < 2 ** min(int(type_[1:]) - (type_[0] == "i"), 63)
 
 
 def _bad_string(state: _State, token: "Token") -> None:

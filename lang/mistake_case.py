@@ -64,6 +64,11 @@ class Case:
         """The type of the innermost open bracket, `` if there is none."""
         return self.problem.opened[-1].type if self.problem.opened else ""
 
+    def line_behind(self, position: int) -> str:
+        """The rest of the line from `position` on; the last line of a text may have no end."""
+        end = self.source.text.find("\n", position)
+        return self.source.text[position : len(self.source.text) if end < 0 else end]
+
     def before(self, token: "Token") -> str:
         """The type of the token before `token`, which is one of the item."""
         index = self.problem.tokens.index(token, self.problem.start)

@@ -15,9 +15,9 @@ from dandc.lang.expected import joined, phrases
 from dandc.lang.habits import HABITS
 from dandc.lang.habits_block import HABITS_OF_BLOCKS, ends_statement
 from dandc.lang.habits_flow import HABITS_OF_FLOWS
-from dandc.lang.lexing import RESERVED
+from dandc.lang.lexing import MAX_NUMBER, RESERVED
 from dandc.lang.mistake_case import Case, found
-from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition
+from dandc.lang.recovery import STATEMENT_WORDS, TEXTS, Problem, lacks_condition, meant_as_variable
 from dandc.lang.softwords import POLICIES, SOFT_TYPES
 from dandc.lang.spans import Source, Span
 
@@ -200,7 +200,7 @@ def _missing_semicolon(case: Case) -> Diagnostic | None:
     if not case.inserts("SEMICOLON"):
         return None
     between = case.source.text[case.gap.end : case.span.start]
-    rest = case.source.text[case.gap.end : case.source.text.find("\n", case.gap.end)].strip()
+    rest = case.line_behind(case.gap.end).strip()
     notes: tuple[str, ...] = ()
     fix = Fix("add `;`", case.gap, ";", certain=ends_statement(case))
     if _looks_divided(rest):
@@ -248,7 +248,21 @@ def _reserved_word(case: Case) -> Diagnostic | None:
         return None
     if case.problem.repair.kind != "name" and _belongs_elsewhere(case):
         return None
-    fix = Fix("write it in back quotes", case.span, f"`{case.token}`", certain=case.problem.repair.kind == "name")
+    return _quoted(case, certain=case.problem.repair.kind == "name")
+
+
+def _reserved_variable(case: Case) -> Diagnostic | None:
+    """`by[k] = 3;`, `all += 1;`: a word that begins no statement is used as a variable."""
+    problem = case.problem
+    if problem.repair.kind != "name" or str(case.token) not in RESERVED:
+        return None
+    if not meant_as_variable(problem.tokens, problem.index, problem.expected.__contains__):
+        return None
+    return _quoted(case, certain=True)
+
+
+def _quoted(case: Case, *, certain: bool) -> Diagnostic:
+    fix = Fix("write it in back quotes", case.span, f"`{case.token}`", certain)
     return Diagnostic("P0105", f"`{case.token}` is a reserved word", case.span, "not a name", fixes=(fix,))
 
 
@@ -387,8 +401,8 @@ def _tuple_field(case: Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of, _c_style_for, _else_without_if, _nested_item,
-    _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _amount,
+    _reserved_variable, _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of, _c_style_for,
+    _else_without_if, _nested_item, _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _amount,
     _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
 
@@ -432,13 +446,21 @@ def _variable_outside(token: "Token", span: Span, source: Source) -> Diagnostic:
     message, label = f"`{token}` stands outside a function", "only `const` stands at the top level"
     found = _VARIABLE.match(source.text, span.start)
     value = (found[3] or "").strip() if found else ""
-    type_ = next((t for pattern, t in _LITERALS if re.fullmatch(pattern, value)), "")
+    type_ = _type_of_literal(value)
     if found is None or not (found[2] or type_):
         return Diagnostic("P0111", message, span, label, notes=("`const NAME: TYPE = value;`",))
     place = Span(source.file, span.start, found.end(1))
     text = f"const {found[1]}" + ("" if found[2] else f": {type_}")
     fix = Fix("make it a constant", place, text, certain=bool(type_) and not found[2])
     return Diagnostic("P0111", message, span, label, fixes=(fix,))
+
+
+def _type_of_literal(value: str) -> str:
+    """The type that a constant gets whose value is written so, `` if that is not known."""
+    type_ = next((t for pattern, t in _LITERALS if re.fullmatch(pattern, value)), "")
+    if type_ == "i64" and (len(value) > MAX_NUMBER or not -(2**63) <= int(value.replace("_", "")) < 2**63):
+        return ""
+    return type_
 
 
 _FOREIGN = {"def": "fn", "func": "fn", "fun": "fn", "struct": "record", "class": "record", "type": "record",

@@ -58,6 +58,11 @@ _CONTINUING = frozenset("ELSE SEMICOLON RPAR RSQB DOT QUESTION COMMA EQUAL".spli
 _NEVER_NAMES = frozenset(("RETURN", "FN", "FUNCTION"))
 _BEFORE_BLOCK = frozenset("FAT_ARROW PIPE EQUAL LEFT_ARROW".split())
 _BINDING_WORDS = frozenset(("LET", "VAR", "CONST", "ENDPOINT"))
+# What makes of a word at the beginning of a statement a variable: `by[k] = 3;`, `all += 1;`.
+_USES = frozenset(
+    "LSQB DOT EQUAL ADD_SET SUB_SET MUL_SET DIV_SET MOD_SET WADD_SET WSUB_SET WMUL_SET AND_SET OR_SET XOR_SET SHL_SET SHR_SET".split()
+)
+_NEVER_VARIABLES = frozenset("ELSE IN AND OR NOT TRUE FALSE CONST LOOP".split()) | _NEVER_NAMES
 
 
 @frozen
@@ -144,6 +149,14 @@ def comma_before_policy(tokens: "list[Token]", index: int, fits: Callable[[str],
     """Whether a comma stands between two policies; behind it a word is not known as one."""
     following = str(tokens[index + 1]).upper() if index + 1 < len(tokens) else ""
     return index < len(tokens) and tokens[index].type == "COMMA" and following in POLICIES and fits("TIMEOUT")
+
+
+def meant_as_variable(tokens: "list[Token]", index: int, fits: Callable[[str], bool]) -> bool:
+    """Whether a word that begins no statement stands where one begins, and is used as a variable is."""
+    following = tokens[index + 1].type if index + 1 < len(tokens) else ""
+    if index >= len(tokens) or following not in _USES or not fits("BROKEN"):
+        return False
+    return tokens[index].isidentifier() and tokens[index].type not in _NEVER_VARIABLES
 
 
 def block_for_value(
@@ -334,6 +347,8 @@ class _Careful:
             return False
         if token.type in _NEVER_NAMES:
             return False
+        if meant_as_variable(self.tokens[: self.end], self.index, self._fits):
+            return True
         return token.type == "FNAME" or (token.isidentifier() and not first_on_line(token, self.text))
 
     def _insertions(self) -> Iterable[str]:

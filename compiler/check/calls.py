@@ -4,19 +4,27 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from dandc.compiler.check import candidates, exprs, hints, report
+from dandc.compiler.check import candidates, construct, exprs, hints, report
 from dandc.compiler.check.body import Body, Want
+from dandc.compiler.check.callees import (
+    arguments,
+    by_place,
+    callee_span,
+    no_type_args,
+    short,
+    skip,
+    spread,
+    type_of_expr,
+)
 from dandc.compiler.check.infer import substitute
-from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol, TypeDecl
+from dandc.compiler.check.symbols import FnDecl, ParamInfo, Symbol
 from dandc.compiler.check.types import (
     BASIC,
     KIND_WORDS,
     head_of,
     member_of,
     record_fields,
-    resolve_type,
     type_arguments,
-    variants_of,
 )
 from dandc.compiler.typed import (
     Local,
@@ -28,9 +36,7 @@ from dandc.compiler.typed import (
     TIndex,
     TLambda,
     TLocal,
-    TMake,
     TSetOp,
-    TUpdate,
     TVariant,
 )
 from dandc.compiler.types import (
@@ -107,16 +113,16 @@ def check_call(body: Body, expr: tree.CallExpr, want: Want | None) -> TExpr:
             symbol = path_symbol(body, base)
             if symbol is not None and symbol.kind == "module":
                 found = module_member(body, symbol, name)
-                return _call_symbol(body, expr, found, name, type_args, want) if found else _skip(body, expr)
+                return _call_symbol(body, expr, found, name, type_args, want) if found else skip(body, expr)
             if symbol is not None and symbol.kind == "broken":
-                return _skip(body, expr)
+                return skip(body, expr)
             if symbol is not None:
-                return enum_variant(body, symbol, name, expr.args, expr, want)
+                return construct.enum_variant(body, symbol, name, expr.args, expr, want, type_args)
             return _call_method(body, expr, base, name, type_args, want)
     value = exprs.infer(body, callee)
     if value.type != ERROR:
         body.report(report.simple("T0318", "this cannot be called", callee.span, f"this is `{body.show(value.type)}`"))
-    return _skip(body, expr)
+    return skip(body, expr)
 
 
 def _takes_type_args(body: Body, base: tree.Expr) -> bool:
@@ -129,14 +135,6 @@ def _takes_type_args(body: Body, base: tree.Expr) -> bool:
     return False
 
 
-def _skip(body: Body, expr: tree.CallExpr) -> TExpr:
-    """After a report: still look for mistakes in the arguments."""
-    for arg in expr.args:
-        if not isinstance(arg.value, tree.LambdaExpr):
-            exprs.infer(body, arg.value)
-    return exprs.error(expr.span)
-
-
 def _call_name(
     body: Body, expr: tree.CallExpr, name: tree.Name, type_args: tuple[tree.Expr, ...], want: Want | None
 ) -> TExpr:
@@ -144,13 +142,13 @@ def _call_name(
     if local is not None:
         return _call_local(body, expr, local)
     if name.text in body.type_params:
-        return _convert_to(body, expr, body.type_params[name.text], name.text)
+        return _convert_to(body, expr, body.type_params[name.text], name.text, type_args)
     if name.text in BASIC and body.symbol(name.text) is None:
-        return _convert(body, expr, BASIC[name.text])
+        return _convert(body, expr, BASIC[name.text], type_args)
     symbol = body.symbol(name.text)
     if symbol is None:
         body.report(_unknown_function(body, expr, name, want))
-        return _skip(body, expr)
+        return skip(body, expr)
     return _call_symbol(body, expr, symbol, name, type_args, want)
 
 
@@ -184,34 +182,35 @@ def _call_local(body: Body, expr: tree.CallExpr, local: Local) -> TExpr:
                     Label(local.span, "declared here"),
                 )
             )
-        return _skip(body, expr)
+        return skip(body, expr)
     origin = Label(local.span, "declared here")
+    if not by_place(body, local.name, expr.args, origin):
+        return skip(body, expr)
     if len(expr.args) != len(t.params):
         given = len(expr.args)
-        body.report(report.argument_count(local.name, _count(len(t.params)), given, expr.callee.span, origin))
-        return _skip(body, expr)
+        body.report(report.argument_count(local.name, arguments(len(t.params)), given, expr.callee.span, origin))
+        return skip(body, expr)
     args = tuple(exprs.check_expr(body, a.value, Want(p, origin)) for a, p in zip(expr.args, t.params, strict=True))
     return TCallValue(t.result, expr.span, local, args)
 
 
-def _count(n: int) -> str:
-    return report.count(n, "argument")
-
-
-def _convert(body: Body, expr: tree.CallExpr, target: Basic) -> TExpr:
+def _convert(body: Body, expr: tree.CallExpr, target: Basic, type_args: tuple[tree.Expr, ...]) -> TExpr:
     if not (is_int(target) or is_float(target)):
         notes = ('an f-string is the text of a value: `f"{x}"`',) if target == STR else ()
         message = f"nothing converts to `{target}` by a call"
         body.report(report.simple("T0318", message, expr.callee.span, "not a type of numbers", notes=notes))
-        return _skip(body, expr)
-    return _convert_to(body, expr, target, target.name)
+        return skip(body, expr)
+    return _convert_to(body, expr, target, target.name, type_args)
 
 
-def _convert_to(body: Body, expr: tree.CallExpr, target: Type, name: str) -> TExpr:
+def _convert_to(body: Body, expr: tree.CallExpr, target: Type, name: str, type_args: tuple[tree.Expr, ...]) -> TExpr:
     """A checked conversion to a numeric type, or to a type parameter that has `num`."""
-    if len(expr.args) != 1 or expr.args[0].name is not None:
-        body.report(report.argument_count(name, _count(1), len(expr.args), expr.callee.span, None))
-        return _skip(body, expr)
+    no_type_args(body, name, expr, type_args)
+    if not by_place(body, name, expr.args):
+        return skip(body, expr)
+    if len(expr.args) != 1:
+        body.report(report.argument_count(name, arguments(1), len(expr.args), callee_span(expr), None))
+        return skip(body, expr)
     value = exprs.infer(body, expr.args[0].value)
     body.bound(value.type, "num", value.span, f"the conversion to `{name}`")
     body.bound(target, "num", expr.callee.span, f"the conversion to `{name}`")
@@ -230,16 +229,16 @@ def _call_symbol(
         case "fn":
             return _call_fn(body, expr, body.world.fns[symbol.name], None, type_args, want)
         case "type":
-            return _construct(body, expr, body.world.types[symbol.name], type_args, want)
+            return construct.record(body, expr, body.world.types[symbol.name], type_args, want)
         case "variant":
-            return builtin_variant(body, name, expr.args, expr, want)
+            return construct.builtin_variant(body, name, expr.args, expr, want, type_args)
         case "broken":
-            return _skip(body, expr)
+            return skip(body, expr)
         case "kernel" | "communication" | "composition":
             body.report(hints.not_callable(body, symbol, name, KIND_WORDS[symbol.kind]))
-            return _skip(body, expr)
+            return skip(body, expr)
     body.report(report.wrong_kind(name.text, name.span, KIND_WORDS[symbol.kind], "function"))
-    return _skip(body, expr)
+    return skip(body, expr)
 
 
 # Methods.
@@ -286,14 +285,14 @@ def _call_method(
         body.unifier.default(t)
         t = body.unifier.shallow(t)
     if t == ERROR:
-        return _skip(body, expr)
+        return skip(body, expr)
     if isinstance(t, InferVar):
         body.report(
             report.simple(
                 "T0305", "the type of this value is not known yet", base.span, "say its type where it is declared"
             )
         )
-        return _skip(body, expr)
+        return skip(body, expr)
     if isinstance(t, SetRef):
         return _set_method(body, expr, receiver, t, name, type_args, want)
     method = method_of(body, t, name.text)
@@ -305,7 +304,7 @@ def _call_method(
             body.report(report.fixed("T0318", message, name.span, "a field, not a method", fix))
         else:
             body.report(_unknown_method(body, expr, t, name, methods_of(body, t), want))
-        return _skip(body, expr)
+        return skip(body, expr)
     return _call_fn(body, expr, body.world.fns[method], receiver, type_args, want)
 
 
@@ -344,8 +343,9 @@ def _set_method(
     """What the set can do itself, else a method of the array of its values."""
     own = set_operations(t)
     if name.text in own:
+        no_type_args(body, name.text, expr, type_args)
         if expr.args:
-            body.report(report.argument_count(name.text, _count(0), len(expr.args), name.span, None))
+            body.report(report.argument_count(name.text, arguments(0), len(expr.args), name.span, None))
         return TSetOp(own[name.text], expr.span, name.text, receiver)
     shared = methods_of_set(body, t)
     if name.text not in shared:
@@ -353,7 +353,7 @@ def _set_method(
             body.report(report.changes_set(t, name.text, name.span))
         else:
             body.report(_unknown_set_method(body, expr, t, name, want))
-        return _skip(body, expr)
+        return skip(body, expr)
     values = TSetOp(own["values"], receiver.span, "values", receiver)
     return _call_fn(body, expr, body.world.fns[shared[name.text]], values, type_args, want)
 
@@ -368,14 +368,10 @@ def instantiate(
     known = decl.name.startswith(f"{MAP}.")  # keys of maps are checked where their types are written
     for param, t in bindings.items():
         for bound in () if known else param.bounds:
-            body.bound(t, bound, span, f"`{_short(decl.name)}`")
-        say = f"give it with the name: `{_short(decl.name)}[...]`, or with the type of what the result is put in"
-        body.must_be_known(t, span, f"`{param.name}` of `{_short(decl.name)}`", say)
+            body.bound(t, bound, span, f"`{short(decl.name)}`")
+        say = f"give it with the name: `{short(decl.name)}[...]`, or with the type of what the result is put in"
+        body.must_be_known(t, span, f"`{param.name}` of `{short(decl.name)}`", say)
     return tuple(substitute(p.type, bindings) for p in decl.params), substitute(decl.result, bindings)
-
-
-def _short(name: str) -> str:
-    return name.rsplit(".", 1)[-1]
 
 
 def _call_fn(
@@ -389,7 +385,7 @@ def _call_fn(
     bindings: dict[TypeVar, Type] = {p: body.unifier.fresh() for p in decl.type_params}
     types, result = instantiate(body, decl, bindings, callee_span(expr))
     _bind_type_args(body, expr, decl, bindings, type_args)
-    callee = Callee(_short(decl.name), decl.params, types, decl.span)
+    callee = Callee(short(decl.name), decl.params, types, decl.span)
     if want is not None and type_args == () and any(isinstance(a.value, tree.LambdaExpr) for a in expr.args) is False:
         _hint_result(body, result, want)
     before = len(body.world.sink.diagnostics)
@@ -400,12 +396,6 @@ def _call_fn(
     if len(body.world.sink.diagnostics) == before:
         _check_exclusive(body, decl.params, args)
     return TCall(result, expr.span, decl.name, tuple(bindings.values()), args, order)
-
-
-def callee_span(expr: tree.CallExpr) -> Span:
-    """The name that is called, without the module or value before it and type arguments behind it."""
-    callee = expr.callee.base if isinstance(expr.callee, tree.IndexExpr) else expr.callee
-    return callee.name.span if isinstance(callee, tree.FieldExpr) else callee.span
 
 
 def _hint_result(body: Body, result: Type, want: Want) -> None:
@@ -423,39 +413,11 @@ def _bind_type_args(
         return
     if len(type_args) > len(bindings):
         span, origin = type_args[len(bindings)].span, Label(decl.span, "declared here")
-        body.report(type_arguments(_short(decl.name), len(bindings), len(type_args), span, origin))
+        body.report(type_arguments(short(decl.name), len(bindings), len(type_args), span, origin))
         return
     for (param, variable), arg in zip(bindings.items(), type_args, strict=False):
-        t = hints.rows_meant(body, _short(decl.name), param, type_of_expr(body, arg), arg.span)
+        t = hints.rows_meant(body, short(decl.name), param, type_of_expr(body, arg), arg.span)
         body.unifier.unify(variable, t)
-
-
-def type_of_expr(body: Body, expr: tree.Expr) -> Type:
-    """The type that an expression in type-argument position means (`array[(i64, str)]` parses as an index)."""
-    as_type = _type_expr(expr)
-    if as_type is None:
-        body.report(report.simple("T0319", "this is not a type", expr.span, "a type is needed here"))
-        return ERROR
-    return resolve_type(body.world, body.scope, as_type, body.type_params)
-
-
-def _type_expr(expr: tree.Expr) -> tree.TypeExpr | None:
-    match expr:
-        case tree.NameExpr(name=name):
-            return tree.NamedType(expr.span, (name,))
-        case tree.FieldExpr(base=base, name=name):
-            inner = _type_expr(base)
-            if isinstance(inner, tree.NamedType) and not inner.args:
-                return tree.NamedType(expr.span, (*inner.path, name))
-        case tree.IndexExpr(base=base, items=items):
-            inner, args = _type_expr(base), [_type_expr(i) for i in items]
-            if isinstance(inner, tree.NamedType) and not inner.args and all(a is not None for a in args):
-                return evolve(inner, span=expr.span, args=tuple(a for a in args if a is not None))
-        case tree.TupleExpr(items=items):
-            args = [_type_expr(i) for i in items]
-            if all(a is not None for a in args):
-                return tree.TupleType(expr.span, tuple(a for a in args if a is not None))
-    return None
 
 
 # Arguments.
@@ -470,7 +432,7 @@ def _arguments(
     """
     slots = _match_arguments(body, expr, callee, receiver is not None)
     if slots is None:
-        _skip(body, expr)
+        skip(body, expr)
         return None
     mixed_up = hints.swapped(body, callee, slots)
     if mixed_up is not None:
@@ -505,11 +467,7 @@ def _match_arguments(body: Body, expr: tree.CallExpr, callee: Callee, has_receiv
     position = first = 1 if has_receiver else 0
     for arg in expr.args:
         if arg.spread:
-            body.report(
-                report.simple(
-                    "T0304", "`..` belongs into a record update", arg.span, f"`{callee.name}` is not a record"
-                )
-            )
+            body.report(spread(callee.name, arg))
             return None
         if arg.name is None:
             index, position = position, position + 1
@@ -541,7 +499,7 @@ def _match_arguments(body: Body, expr: tree.CallExpr, callee: Callee, has_receiv
 def _takes(callee: Callee, first: int) -> str:
     most = len(callee.params) - first
     least = sum(1 for p in callee.params[first:] if p.default is None and not p.omittable)
-    return _count(most) if most == least else f"{least} to {most} arguments"
+    return arguments(most) if most == least else f"{least} to {most} arguments"
 
 
 def _argument(body: Body, param: ParamInfo, t: Type, value: tree.Expr, decl: FnDecl) -> TExpr:
@@ -553,7 +511,7 @@ def _argument(body: Body, param: ParamInfo, t: Type, value: tree.Expr, decl: FnD
         return TVariant(inner, typed.span, 1, (typed,))
     typed = exprs.check_expr(body, value, Want(t, origin))
     if param.inout:
-        check_place(body, typed, f"`{_short(decl.name)}` changes it")
+        check_place(body, typed, f"`{short(decl.name)}` changes it")
     return typed
 
 
@@ -640,143 +598,3 @@ def _check_exclusive(body: Body, params: tuple[ParamInfo, ...], args: tuple[TExp
                 message = f"`{captured.name}` is changed by the call that runs this lambda"
                 origin = Label(changed[id(captured)].span, "changed by this call")
                 body.report(report.simple("T0321", message, arg.span, f"reads `{captured.name}`", origin))
-
-
-# Records and variants.
-
-
-def _construct(
-    body: Body, expr: tree.CallExpr, decl: TypeDecl, type_args: tuple[tree.Expr, ...], want: Want | None
-) -> TExpr:
-    name = _short(decl.name)
-    if decl.fields is None:
-        body.report(
-            report.simple(
-                "T0318",
-                f"`{name}` is an enum: name one of its variants",
-                expr.callee.span,
-                "not a record",
-                notes=(f"variants are {', '.join(f'`{name}.{v.name}`' for v in decl.variants or ())}",),
-            )
-        )
-        return _skip(body, expr)
-    args: dict[TypeVar, Type] = {p: body.unifier.fresh() for p in decl.params}
-    if len(type_args) > len(args):
-        body.report(type_arguments(name, len(args), len(type_args), type_args[len(args)].span))
-    for variable, arg in zip(args.values(), type_args, strict=False):
-        body.unifier.unify(variable, type_of_expr(body, arg))
-    t = Named(decl.name, tuple(args.values()))
-    if want is not None:
-        body.unifier.unify(t, want.type)
-    types = {f.name: substitute(f.type, args) for f in decl.fields}
-    return _record_arguments(body, expr, decl, t, types)
-
-
-def _record_arguments(body: Body, expr: tree.CallExpr, decl: TypeDecl, t: Named, types: Mapping[str, Type]) -> TExpr:
-    name, fields = _short(decl.name), decl.fields or ()
-    spans = {f.name: f.span for f in fields}
-    names = list(types)
-    base: TExpr | None = None
-    values: dict[str, TExpr] = {}
-    unnamed = [a for a in expr.args if a.name is None and not a.spread]
-    misnamed = False
-    if unnamed:
-        _report_unnamed(body, expr, unnamed, decl, names)
-    for arg in expr.args:
-        if arg.spread:
-            base = exprs.check_expr(body, arg.value, Want(t))
-        elif arg.name is None:
-            exprs.infer(body, arg.value)
-        elif arg.name.text not in types:
-            misnamed = True
-            exprs.infer(body, arg.value)
-            body.report(report.unknown_member(f"`{name}`", arg.name.text, arg.name.span, names, "field"))
-        elif arg.name.text in values:
-            first = next(a.name.span for a in expr.args if a.name is not None and a.name.text == arg.name.text)
-            body.report(report.duplicate(arg.name.text, arg.name.span, first, "field", "given"))
-        else:
-            field = arg.name.text
-            values[field] = exprs.check_expr(
-                body, arg.value, Want(types[field], Label(spans[field], f"`{field}` is declared here"))
-            )
-    if base is not None:
-        return TUpdate(t, expr.span, base, tuple((names.index(n), v) for n, v in values.items()))
-    missing = [n for n in names if n not in values]
-    if missing:
-        if not unnamed and not misnamed:
-            lacking = [(n, body.show(types[n]), spans[n]) for n in missing]
-            body.report(report.missing_arguments(name, lacking, callee_span(expr)))
-        return exprs.error(expr.span)
-    order = tuple(names.index(n) for n in values)
-    return TMake(t, expr.span, tuple(values[n] for n in names), order)
-
-
-def _report_unnamed(body: Body, expr: tree.CallExpr, unnamed: list[tree.Arg], decl: TypeDecl, names: list[str]) -> None:
-    name, first = _short(decl.name), unnamed[0]
-    fixes: tuple[Fix, ...] = ()
-    position = expr.args.index(first)
-    if position < len(names):
-        text = f"{names[position]}: "
-        certain = len(names) == len(expr.args) == 1
-        fixes = (Fix("name the field", report.before(first.span), text, certain),)
-    message, origin = f"the fields of `{name}` must be named", Label(decl.span, "declared here")
-    form = ", ".join(f"{field}: ..." for field in names[:6]) + (", ..." if len(names) > 6 else "")
-    notes = (f"write `{name}({form})`",) if len(expr.args) > 1 else ()
-    body.report(report.simple("T0322", message, first.span, "given without a name", origin, notes=notes, fixes=fixes))
-
-
-def builtin_variant(
-    body: Body, name: tree.Name, args: tuple[tree.Arg, ...], expr: tree.CallExpr | None, want: Want | None
-) -> TExpr:
-    """`none`, `some(x)`, `ok(x)`, `err(e)`."""
-    u = body.unifier
-    t: Option | Result = Option(u.fresh()) if name.text in ("none", "some") else Result(u.fresh(), u.fresh())
-    if want is not None:
-        u.unify(t, want.type)
-    say = "say it where the value is put: `let x: option[i64] = none;`"
-    if isinstance(t, Result):
-        say = f"say it where the value is put: `let x: result[i64, str] = {name.text}(...);`"
-    body.must_be_known(t, name.span, f"`{name.text}`", say)
-    return _variant(body, t, name, args, expr, None)
-
-
-def enum_variant(
-    body: Body,
-    symbol: Symbol,
-    name: tree.Name,
-    args: tuple[tree.Arg, ...],
-    expr: tree.CallExpr | None,
-    want: Want | None,
-) -> TExpr:
-    """`Shape.circle(r)` or `Shape.point`."""
-    decl = body.world.types[symbol.name]
-    if decl.variants is None:
-        body.report(report.unknown_member(f"type `{_short(decl.name)}`", name.text, name.span, (), "variant"))
-        return exprs.error(name.span)
-    t = Named(decl.name, tuple(body.unifier.fresh() for _ in decl.params))
-    if want is not None:
-        body.unifier.unify(t, want.type)
-    return _variant(body, t, name, args, expr, Label(decl.span, "declared here"))
-
-
-def _variant(
-    body: Body, t: Type, name: tree.Name, args: tuple[tree.Arg, ...], expr: tree.CallExpr | None, origin: Label | None
-) -> TExpr:
-    variants = variants_of(body.world, t) or ()
-    names = [n for n, _ in variants]
-    if name.text not in names:
-        body.report(report.unknown_member(f"`{body.show(t)}`", name.text, name.span, names, "variant"))
-        return exprs.error(name.span)
-    index = names.index(name.text)
-    payload = variants[index][1]
-    span = expr.span if expr else name.span
-    if expr is not None and not args and not payload:
-        body.report(hints.nothing_carried(name, expr.span))
-        return exprs.error(span)
-    if len(args) != len(payload):
-        body.report(report.argument_count(name.text, _count(len(payload)), len(args), name.span, origin))
-        for arg in args:
-            exprs.infer(body, arg.value)
-        return exprs.error(span)
-    values = tuple(exprs.check_expr(body, a.value, Want(p, origin)) for a, p in zip(args, payload, strict=True))
-    return TVariant(t, span, index, values)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from dandc.compiler.check import calls, candidates, hints, lambdas, report
+from dandc.compiler.check import calls, candidates, construct, hints, lambdas, report
 from dandc.compiler.check.body import Body, Want
 from dandc.compiler.check.foreign import METHODS
 from dandc.compiler.check.infer import MAX_PARTS
@@ -198,7 +198,7 @@ def symbol_value(body: Body, symbol: Symbol, name: tree.Name, want: Want | None)
         case "endpoint":
             return TEndpoint(world.endpoints[symbol.name].type, span, symbol.name)
         case "variant":
-            return calls.builtin_variant(body, name, (), None, want)
+            return construct.builtin_variant(body, name, (), None, want)
         case "fn" if want is not None and isinstance(body.unifier.shallow(want.type), Fn):
             return _fn_value(body, symbol, span)
         case "fn":
@@ -275,7 +275,7 @@ def _member(body: Body, expr: tree.FieldExpr, symbol: Symbol, want: Want | None)
         found = calls.module_member(body, symbol, expr.name)
         return symbol_value(body, found, expr.name, want) if found else error(expr.span)
     if symbol.kind == "type":
-        return calls.enum_variant(body, symbol, expr.name, (), None, want)
+        return construct.enum_variant(body, symbol, expr.name, (), None, want)
     if symbol.kind != "broken":
         body.report(report.wrong_kind(expr.name.text, expr.base.span, KIND_WORDS[symbol.kind], "value"))
     return error(expr.span)

@@ -236,15 +236,9 @@ def check_argument(flow: Flow, arg: tree.FlowArg, param: TPort, value: Value, *,
         flow.report(evolve(problem, secondary=tuple(origins)))
         return None
     if value.type.item != param.item:
-        flow.report(
-            report.simple(
-                "C0407",
-                f"`{param.name}` takes items of type `{report.display(param.item)}`, but these are `{report.display(value.type.item)}`",
-                arg.span,
-                f"items are `{report.display(value.type.item)}`",
-                *origins,
-            )
-        )
+        wanted, got = report.display(param.item), report.display(value.type.item)
+        message = f"`{param.name}` takes items of type `{wanted}`, but these are `{got}`"
+        flow.report(report.simple("C0407", message, arg.span, f"items are `{got}`", *origins))
         return None
     if param.kind == "set" and param.key is not None and param.key != value.type.key:
         have = f"keys are `{report.display(value.type.key)}`" if value.type.key is not None else "has no keys"

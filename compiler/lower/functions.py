@@ -493,9 +493,12 @@ def _settled(low: Lowering, expr: TExpr) -> Operand:
 
 def _update(low: Lowering, e: TUpdate) -> Operand:
     t = low.type(e.type)
+    early = [(index, _settled(low, value)) for index, value in e.changes[: e.before]]
     out = low.b.local("", t, mutable=True)
     low.b.assign(out, low.own(e.base))
-    for index, value in e.changes:
+    for index, operand in early:
+        low.b.store(Place(out, (FieldStep(index),)), operand)
+    for index, value in e.changes[e.before :]:
         low.b.store(Place(out, (FieldStep(index),)), low.own(value))
     return low.b.load(Place(out), t, "move")
 

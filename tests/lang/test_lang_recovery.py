@@ -118,3 +118,22 @@ def test_diagnostics_are_in_order() -> None:
 
     assert 4 == len(starts)
     assert sorted(starts) == starts
+
+
+@pytest.mark.parametrize("text", ["const A: i64 = 7 // 2;", "fn f(c: bool) {\n    if c: f(false);"])
+def test_the_last_line_needs_no_end(text: str) -> None:
+    """What is said and proposed about the last line of a text is the same whether or not the line has an end."""
+    whole, open_end = (parse(Source("a.dnd", t)).diagnostics for t in (f"{text}\n", text))
+
+    assert [(d.message, d.notes, d.fixes) for d in whole] == [(d.message, d.notes, d.fixes) for d in open_end]
+    assert any(d.fixes for d in open_end)
+
+
+def test_a_value_is_given_up_to_the_brace_of_its_own_block() -> None:
+    """Braces inside the value, and those in strings and comments, do not end it: the fix leaves no mistake."""
+    text = 'fn f(v: option[i64]) -> i64 { 1 + match v { some(n) => g("}", {a: n}), // }\n none => 0 } }\n'
+    (found,) = parse(Source("a.dnd", text)).diagnostics
+    (fix,) = found.fixes
+    mended = text[: fix.span.start] + fix.text + text[fix.span.end :]
+
+    assert () == parse(Source("a.dnd", mended)).diagnostics
