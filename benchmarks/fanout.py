@@ -2,10 +2,11 @@
 
 Rows about time say wall time; where the machine may be busy with other things there is a row of CPU time as well, that
 of this process and of all sandboxes together. The last rows, from `benchmarks/journal.py`, are runs that are recorded or
-cached beside the same ones that are not. Memory is measured in fresh processes (`python -m benchmarks.fanout COUNT`).
+cached beside the same ones that are not. Memory is measured in fresh processes (`python -m benchmarks.fanout COUNT BUNDLE`).
 """
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from benchmarks.rows import Bar, Row
 from dandc.api import compile as compile_program
 from dandc.compiler.flow import KernelImage, Program
 from dandc.isolation import Usage, load_image, open_pool
-from dandc.vm import InputItem, LocalPlacement, RunLimits, open_local, run
+from dandc.vm import InputItem, LocalPlacement, RunLimits, dumps, loads, open_local, run
 
 PROGRAM = """
 import http;
@@ -172,22 +173,25 @@ async def _often(compiled: Program, placement: LocalPlacement, count: int, times
 
 async def memory(compiled: Program) -> list[Row]:
     """The most that a run holds beside its inputs and outputs."""
-    most, less = _peak(1_000_000), _peak(100_000)
+    with tempfile.NamedTemporaryFile() as bundle:
+        bundle.write(dumps(compiled))
+        bundle.flush()
+        most, less = _peak(1_000_000, bundle.name), _peak(100_000, bundle.name)
     return [
         Row("peak memory 1e6 vs 1e5, beyond inputs and outputs", most, less, "MiB"),
         Row("the same an item", most * (1 << 20) / 1e6, less * (1 << 20) / 1e5, "bytes"),
     ]
 
 
-def _peak(count: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.fanout", str(count)]
+def _peak(count: int, bundle: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.fanout", str(count), bundle]
     return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def _status(field: str) -> int:
-    """A size from the kernel's view of this process, in KiB."""
+    """A size from the kernel's view of this process, in bytes."""
     with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(field))
+        return 1024 * next(int(line.split()[1]) for line in file if line.startswith(field))
 
 
 def _forget_peak() -> None:
@@ -196,18 +200,34 @@ def _forget_peak() -> None:
         file.write("5")
 
 
-async def _measure_peak(count: int) -> float:
-    """MiB between the highest point of a run and what is left at its end: inputs and outputs."""
-    with tempfile.TemporaryDirectory() as folder:
-        compiled = program(folder)
+def alive(root: object) -> int:
+    """The bytes of all data that hang on `root`, each object once, in the sixteens that the allocator gives."""
+    seen: set[int] = set()
+    waiting, size = [root], 0
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in seen and not isinstance(part, type):
+            seen.add(id(part))
+            size += -(-sys.getsizeof(part) // 16) * 16
+            waiting += gc.get_referents(part)
+    return size
+
+
+async def _measure_peak(compiled: Program, count: int) -> float:
+    """MiB that a run added to the process at its highest point, less the data that it gave.
+
+    Inputs are there before it begins. What is left at its end would be no measure of the outputs: memory that was free by then
+    may still be the allocator's.
+    """
     inputs = numbers(count)
     async with open_local(RunLimits()) as placement:
         await run(compiled, "main.three", numbers(1000), placement=placement)
+        before = _status("VmRSS")
         _forget_peak()
         result = await run(compiled, "main.three", inputs, placement=placement)
-        beyond = (_status("VmHWM") - _status("VmRSS")) / 1024
+        added = _status("VmHWM") - before
     assert len(result.outputs["ys"]) == len(inputs["xs"])
-    return beyond
+    return (added - alive(result.outputs["ys"])) / (1 << 20)
 
 
 async def first_output(compiled: Program) -> list[Row]:
@@ -282,4 +302,6 @@ def measure() -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(_measure_peak(int(sys.argv[1])))) + "\n")
+    sys.stdout.write(
+        json.dumps(asyncio.run(_measure_peak(loads(Path(sys.argv[2]).read_bytes()), int(sys.argv[1])))) + "\n"
+    )

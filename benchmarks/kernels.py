@@ -1,8 +1,9 @@
 """What checked loops cost an element, beside what `gcc -O3 -march=native` and numba make of the same loops.
 
-Every kernel is compiled for this machine (target `host`) and for the level that images are made for unless one asks (`x86-64-v2`),
-and called within this process, on arrays that start at a multiple of 64 on every side. The C peer wraps; a second one checks with `__builtin_..._overflow`. All sides take turns in short
-rounds, and the time of a call over no elements is taken off the best round of each.
+Every kernel is compiled for this machine (target `host`) and for the level that images are made for unless one asks
+(`x86-64-v2`), and called within this process, on arrays that start at a multiple of 64 on every side. The C peer wraps; a
+second one checks with `__builtin_..._overflow`. All sides take turns in short rounds, and the time of a call over no
+elements is taken off the best round of each.
 """
 
 import ctypes
@@ -149,6 +150,14 @@ def data(loop: Loop) -> tuple[bytes, bytes]:
     return struct.pack(f"<{ELEMENTS}{code}", *first), struct.pack(f"<{ELEMENTS}{code}", *second)
 
 
+def areas(loop: Loop) -> list[mmap.mmap]:
+    """The two arrays and room for a result, each at the start of a page, and so at a multiple of 64."""
+    first, second = data(loop)
+    kept = [mmap.mmap(-1, len(first)) for _ in range(3)]
+    kept[0][:], kept[1][:] = first, second
+    return kept
+
+
 @contextmanager
 def ours(loop: Loop, target: str) -> Iterator[tuple[Call, Call]]:
     """Calls over all elements and over none."""
@@ -166,10 +175,7 @@ def in_c(loop: Loop, flags: Sequence[str]) -> Iterator[tuple[Call, Call]]:
         subprocess.run([*command, "-o", str(library), str(source)], check=True)
         function = ctypes.CDLL(str(library)).loop
         function.argtypes = [*[ctypes.c_void_p] * 3, ctypes.c_size_t]
-        kept = [mmap.mmap(-1, len(part)) for part in (*data(loop), data(loop)[0])]  # page aligned: the best for C
-        for area, part in zip(kept, data(loop), strict=False):
-            area[:] = part
-        xs, zs, out = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in kept)
+        xs, zs, out = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in areas(loop))
         yield lambda: function(xs, zs, out, ELEMENTS), lambda: function(xs, zs, out, 0)
 
 
@@ -184,8 +190,7 @@ def in_numba(loop: Loop) -> Iterator[tuple[Call, Call]]:
     scope: dict[str, Callable[..., object]] = {"T": kind}
     exec(f"def loop(xs, zs, out):\n{body}\n", scope)  # the text is a constant of this module
     function = numba.njit(scope["loop"])
-    xs, zs = (np.frombuffer(part, kind) for part in data(loop))
-    out = np.zeros(ELEMENTS, kind)
+    xs, zs, out = (np.frombuffer(area, kind) for area in areas(loop))
     few = xs[:0], zs[:0], np.zeros(1, kind)
     function(*few)
     yield lambda: function(xs, zs, out), lambda: function(*few)

@@ -24,7 +24,7 @@ from dandc.isolation import Limits, load_image, open_pool
 ROUNDS, PER_ROUND = 12, 250
 GAP_S = 0.0005
 LIMIT_MS, ENDLESS = 100, 30
-CALLS = 2000
+CALLS, WARM = 2000, 500
 BACK_TO_BACK, WITH_GAPS, TAIL, SPAWN_TAIL = Bar(0.9), Bar(1.05), Bar(5), Bar(1.5)
 BUBBLEWRAP = Bar(1 / 15)
 MARGIN = Bar(105, alone=True)
@@ -81,7 +81,7 @@ async def margins() -> list[Row]:
     nine_in_ten = [sorted(times)[int(ENDLESS * 0.9)] for times in (walls, cpus, peers)]
     return [
         Row("p90 of a wall limit of 100 ms", nine_in_ten[0], nine_in_ten[2], "ms", bar=MARGIN),
-        Row("p90 of CPU time under a limit of 100 ms", nine_in_ten[1], LIMIT_MS, "ms", bar=MARGIN),
+        Row("p90 of CPU time under a limit of 100 ms", nine_in_ten[1], None, "ms", bar=MARGIN),
     ]
 
 
@@ -95,6 +95,7 @@ async def throughput() -> list[Row]:
                 for _ in range(count):
                     await call(pool, image)
 
+            await worker(WARM)  # the first row is the peer of the others
             for tasks in (1, 2, 4, 8):
                 started = time.perf_counter()
                 await asyncio.gather(*(worker(CALLS // tasks) for _ in range(tasks)))

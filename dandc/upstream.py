@@ -11,7 +11,17 @@ from dandc.compiler.check.suggest import nearest
 from dandc.files import read_source
 from dandc.lang import Diagnostic, DiagnosticError, Source, parse, tree
 from dandc.lang.format import format_source
-from dandc.lang.upstream import Binding, BoundPort, Composition, Declaration, Module, is_http, mistakes, translate
+from dandc.lang.upstream import (
+    Binding,
+    BoundPort,
+    Composition,
+    Declaration,
+    Module,
+    is_http,
+    misfits,
+    mistakes,
+    translate,
+)
 from dandc.lang.upstream import parse as parse_upstream
 
 _BUILT_IN = {
@@ -31,7 +41,11 @@ def translated(source: Source, folder: Path, bind: Sequence[tuple[str, str]]) ->
     if any(d.severity == "error" for d in found):
         raise DiagnosticError(*found)
     found += _strange_http(module, bind)
-    text = translate(module, _bindings(module, folder, bind), f"`{Path(source.file).name}`")
+    bindings = _bindings(module, folder, bind)
+    wrong = misfits(module, bindings)
+    if wrong:
+        raise DiagnosticError(*wrong)
+    text = translate(module, bindings, f"`{Path(source.file).name}`")
     program = Source(f"{source.file} as .dnd", text)
     formatted = format_source(program)
     if not isinstance(formatted, str):

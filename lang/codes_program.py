@@ -523,4 +523,10 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         " paper `function HTTP(request) => (response, body);`. Under other names it is a function like others: something is bound to it,"
         " or it fails.",
     ),
+    "I1012": (
+        "set does not fit a bound function",
+        "A function that is bound says types, and upstream's language has none: what its outputs hold follows from them and from the call."
+        " Here a set with other items or keys, or a whole set, goes to a parameter that does not take it. Bind another function, pass the"
+        " set in another way, or change the function's parameter.",
+    ),
 }

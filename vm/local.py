@@ -1,5 +1,6 @@
 """Runs shards on this machine: in its sandboxes, or, where the caller says so, in this process without one."""
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -15,16 +16,24 @@ from dandc.vm.limits import RunLimits
 if TYPE_CHECKING:
     from dandc.isolation.inline import Inline
 
+# Images that are kept for the next shard although none runs them now: each is a file in memory and a descriptor.
+IDLE_IMAGES = 64
+
 Isolation: TypeAlias = Literal["process", "inline"]  # a fresh sandbox for each shard; none, for trusted code
 
 
 class LocalPlacement:
-    """A sandbox pool (or what stands in for it), the images that were loaded for it, and the admission that its runs share."""
+    """A sandbox pool (or what stands in for it), the images that were loaded for it, and the admission that its runs share.
+
+    An image that shards run is never closed under them; of the others the least lately used go when there are many. What its
+    sandboxes have used is forgotten with it.
+    """
 
     def __init__(self, pool: "Pool | Inline", admission: Admission) -> None:
         self.admission = admission
         self._pool = pool
-        self._images: dict[bytes, Image] = {}
+        self._images: OrderedDict[bytes, Image] = OrderedDict()  # the least lately used first
+        self._busy: dict[bytes, int] = {}  # shards that run an image now
 
     async def run_shard(
         self,
@@ -37,8 +46,9 @@ class LocalPlacement:
         background: bool = False,
     ) -> Outcome:
         """Run one shard in a fresh sandbox."""
+        elf = kernel.image
         try:
-            image = self._image(kernel.image)
+            image = self._taken(elf)
         except ImageError as error:
             return Outcome("image.invalid", str(error))
         except OSError as error:
@@ -50,6 +60,8 @@ class LocalPlacement:
         except Unavailable as error:
             # The nucleus died and a new one cannot be started: nothing about this shard, but the end of the run.
             return Outcome("sandbox.unavailable", error.reason)
+        finally:
+            self._give_back(elf)
 
     @property
     def cpu_us(self) -> int:
@@ -61,11 +73,24 @@ class LocalPlacement:
         image = self._images.get(kernel.image)
         return None if image is None else image.usage
 
-    def _image(self, elf: bytes) -> Image:
+    def _taken(self, elf: bytes) -> Image:
+        """The image, which stays until it is given back."""
         image = self._images.get(elf)
         if image is None:
             image = self._images[elf] = load_image(elf)
+        self._images.move_to_end(elf)
+        self._busy[elf] = self._busy.get(elf, 0) + 1
         return image
+
+    def _give_back(self, elf: bytes) -> None:
+        """One shard less runs an image; the least lately used of those that none runs go if they are too many."""
+        self._busy[elf] -= 1
+        if not self._busy[elf]:
+            del self._busy[elf]
+        if len(self._images) - len(self._busy) <= IDLE_IMAGES:
+            return
+        idle = next(elf for elf in self._images if elf not in self._busy)
+        self._images.pop(idle).close()
 
     async def settled(self) -> None:
         """Wait until nothing is left of calls that were cancelled."""

@@ -262,9 +262,13 @@ def _decode_items(program: Program, flow: FlowType, items: ItemSet) -> tuple[Out
     values = decode_all(flow.item, encoded)
     if values is None:
         values = [decode(flow.item, value, types) for value in encoded]
-    keys: Sequence[object] | None = None if key_type is None else decode_all_keys(key_type, items.keys)
-    if keys is None:
-        keys = [None if key is None or key_type is None else decode_key(key_type, key, types) for key in items.keys]
+    keys: Sequence[object] | None
+    if key_type is None:
+        keys = items.keys if items.keys.count(None) == len(items) else [None] * len(items)
+    else:
+        keys = decode_all_keys(key_type, items.keys)
+        if keys is None:
+            keys = [None if key is None else decode_key(key_type, key, types) for key in items.keys]
     with collector_paused():
         return make_all(OutputItem, items.names, keys, values, encoded)
 

@@ -1,6 +1,7 @@
 """`dandc build FILE`"""
 
 import argparse
+import os
 from pathlib import Path
 
 from dandc.cache import Cache, default_folder
@@ -36,7 +37,7 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         raise UseError(Diagnostic("U0911", message, None))
     source = Path(options.file)
     out = source.with_suffix(".dndb") if options.out is None else Path(options.out)
-    if options.out == "" or out == source:
+    if options.out == "" or os.path.realpath(out) == os.path.realpath(source):
         raise UseError(Diagnostic("U0906", f"the bundle cannot be written to `{options.out or out}`", None))
     cache = Cache(None if options.no_cache else default_folder()).open()
     bundle = build(source, cache, levels, sources=not options.no_sources)

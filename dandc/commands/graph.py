@@ -9,6 +9,7 @@ from attrs import evolve
 from dandc.cache import Cache, default_folder
 from dandc.checking import check_file, lowered
 from dandc.commands.output import Reporter, UseError, say
+from dandc.commands.same_file import Named, refuse_same
 from dandc.compiler.flow import Graph
 from dandc.compiler.flow_walk import called_graph, reachable
 from dandc.compiling import CompileError
@@ -40,6 +41,8 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
 
     if options.out == "":
         raise UseError(Diagnostic("U0906", "the name of the output file is empty", None))
+    if options.out is not None:
+        refuse_same([Named("the program", options.file), Named("`--out`", options.out, written=True)])
     loaded, checked = check_file(
         Path(options.file), Cache(None if options.no_cache else default_folder()).open(), tests=False
     )

@@ -121,6 +121,11 @@ def _place(output: GraphOutput) -> str:
     return output.name if output.type.card == "many" else f"{output.name}{_suffix(output)}"
 
 
+def places(graph: Graph) -> list[str]:
+    """The names in the folder that the outputs of a composition take, and that of the list of them."""
+    return [LIST, *map(_place, graph.outputs)]
+
+
 def _suffix(output: GraphOutput) -> str:
     return "" if output.type.item in (STR, BYTES) else ".json"
 

@@ -37,6 +37,10 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         raise UseError(Diagnostic("U0911", "`--item` says which instance of `--node NODE`, which is not there", None))
     if options.steps < 2:
         raise UseError(Diagnostic("U0911", "`--steps` is at least 2", None))
+    given = [name for name, there in (("--json", options.json), ("--out", options.out is not None)) if there]
+    if options.node is not None and given:
+        message = f"`{given[0]}` gives the outputs of the whole run, and `--node` looks at one instance of it as text"
+        raise UseError(Diagnostic("U0911", message, None))
     folder = kept.folder_of(options)
     journal = read_journal(Path(options.file))
     try:

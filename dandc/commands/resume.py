@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from dandc.api import choose_composition
 from dandc.cache import Cache, default_folder
 from dandc.commands import kept
-from dandc.commands.out_folder import output_folder, refuse_foreign
+from dandc.commands.out_folder import output_folder, places, refuse_foreign
 from dandc.commands.output import Reporter
 from dandc.commands.progress import progress_argument, shown
 from dandc.commands.run import read_configs, read_inputs, split_option
+from dandc.commands.same_file import Named, read_from, refuse_covered, refuse_same
 from dandc.compiler.flow import Graph, Program
 from dandc.compiling import Compiled, Options, compile_file
 from dandc.keeping import origin_of, recorded_program, recording_at
@@ -57,10 +58,15 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
     configs = [split_option(option, "config") for option in options.config]
     limits = kept.run_limits(options)
     folder = kept.folder_of(options)
+    journal_file = Named("the journal", options.file, written=True)
+    read = [*read_from(inputs, "-i"), *read_from(configs, "--config")]
+    read += [Named("`--with`", options.program)] if options.program is not None else []
+    refuse_same([journal_file, *read, *([Named("`--out`", folder, written=True)] if folder is not None else [])])
     with output_folder(folder), kept.memo(options, reporter) as memo:
         journal = open_journal(Path(options.file))
         try:
             program, graph, recording = _program(options, reporter, journal)
+            refuse_covered([journal_file], folder, places(graph))
             refuse_foreign(folder, graph)
             given = (read_inputs(program, graph, inputs, None), read_configs(program, configs))
             result = _resume(journal, program, graph, given, recording, memo, limits, options.progress)

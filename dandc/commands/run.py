@@ -12,9 +12,10 @@ from dandc.cache import Cache, default_folder
 from dandc.commands import kept
 from dandc.commands.import_ import bind_argument, bindings
 from dandc.commands.isolate import isolation_argument, tell_of_isolation
-from dandc.commands.out_folder import output_folder, refuse_foreign
+from dandc.commands.out_folder import output_folder, places, refuse_foreign
 from dandc.commands.output import Reporter, UseError
 from dandc.commands.progress import progress_argument, shown
+from dandc.commands.same_file import Named, read_from, refuse_covered, refuse_same
 from dandc.compiler.flow import FlowType, Graph, Program
 from dandc.compiler.types import BYTES, SECRET, STR
 from dandc.compiling import Compiled, Options, compile_file
@@ -62,16 +63,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, reporter: Reporter) -> int:
     """0 if the run gave its outputs."""
-    for option in options.input:
-        split_option(option, "input")
-    for option in options.config:
-        split_option(option, "config")
+    read = read_from([split_option(option, "input") for option in options.input], "-i")
+    read += read_from([split_option(option, "config") for option in options.config], "--config")
+    read += [Named("the program", options.file)]
+    read += [Named("`--inputs`", options.inputs)] if options.inputs is not None else []
     if options.trace == "":
         raise UseError(Diagnostic("U0906", "the name of the trace file is empty", None))
     limits = kept.run_limits(options)
     folder = kept.folder_of(options)
+    refuse_same([*read, *_written(options), *([Named("`--out`", folder, True)] if folder is not None else [])])
     with output_folder(folder):
         return _compile_and_run(options, reporter, folder, limits)
+
+
+def _written(options: argparse.Namespace) -> list[Named]:
+    """The files that are written beside the outputs."""
+    given = (("`--record`", options.record), ("`--trace`", options.trace))
+    return [Named(what, path, written=True) for what, path in given if path is not None]
 
 
 def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Path | None, limits: RunLimits) -> int:
@@ -81,6 +89,8 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
     reporter.show((*compiled.diagnostics, *cache.warnings))
     program = compiled.program
     graph = choose_composition(program, options.composition)
+    refuse_same([*modules(compiled), *_written(options)])
+    refuse_covered(_written(options), folder, places(graph))
     refuse_foreign(folder, graph)
     inputs = read_inputs(program, graph, [split_option(option, "input") for option in options.input], options.inputs)
     configs = read_configs(program, [split_option(option, "config") for option in options.config])
@@ -100,6 +110,11 @@ def _compile_and_run(options: argparse.Namespace, reporter: Reporter, folder: Pa
         _write_trace(Path(options.trace), watch)
     kept.give(options, program, graph, result, folder)
     return 0
+
+
+def modules(compiled: Compiled) -> list[Named]:
+    """The files of the program."""
+    return [Named("a file of the program", file) for file in compiled.sources if not file.startswith("std:")]
 
 
 def _keeping(options: argparse.Namespace, compiled: Compiled, graph: Graph, memo: "Memo | None") -> "Keeping | None":
