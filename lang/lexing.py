@@ -314,7 +314,7 @@ def _converted(state: _State, number: re.Match[str], span: Span) -> Fix | None:
 
 def _holds(type_: str, value: int) -> bool:
     """Whether the integer type has the value; what is converted to it is an `i64` before."""
-    return value < 2 ** min(int(type_[1:]) - (type_[0] == "i"), 63)
+    return bool(value < 2 ** min(int(type_[1:]) - (type_[0] == "i"), 63))
 
 
 def _bad_string(state: _State, token: "Token") -> None:

@@ -14,7 +14,6 @@ from dandc.lang.lexing import RESERVED
 from dandc.lang.tree import Name
 from dandc.lang.upstream.sets import DEFAULT, Binding, BoundPort, Call, Held, Sets, is_http, ports
 from dandc.lang.upstream.tree import Application, Argument, Composition, Declaration, Module
-from dandc.lang.values import frozen
 
 
 def translate(module: Module, bindings: Mapping[str, Binding], title: str) -> str:

@@ -179,8 +179,9 @@ def test_an_empty_folder_may_become_that_of_a_set_but_not_a_file(make: Any) -> N
     assert os.listdir(make.folder / "other") == ["text"]
 
 
-@pytest.mark.parametrize("place", ["make.dnd", "make.dnd/below", "/proc/nothing", "/dev/null", "a\0b", "x" * 300])
+@pytest.mark.parametrize("place", ["file", "make.dnd/below", "/proc/nothing", "/dev/null", "a\0b", "x" * 300])
 def test_a_folder_that_cannot_be_written(make: Any, place: str) -> None:
+    (make.folder / "file").touch()
     if "\0" in place:  # no process can be given such an argument
         with pytest.raises(ValueError, match="null byte"):
             make("run", "make.dnd", *GIVEN, "--out", place)
