@@ -25,6 +25,7 @@ from dandc.compiler.flow import (
     FlowNode,
     Graph,
     GraphOutput,
+    GraphPort,
     InputSource,
     KeySource,
     LoopNode,
@@ -45,7 +46,7 @@ from dandc.vm.deadline import deadline, inside
 from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.feed import Feed, Growing, Ready
 from dandc.vm.instances import each_instance
-from dandc.vm.items import EMPTY, ItemSet, single
+from dandc.vm.items import EMPTY, ItemSet, single, without_keys
 from dandc.vm.keytypes import KeyTypes
 from dandc.vm.loop import run_loop
 from dandc.vm.merge import run_merge
@@ -65,13 +66,19 @@ async def run_graph(context: RunContext, graph: Graph, inputs: list[ItemSet], pa
 
     `inputs` is emptied as the run goes: an input is forgotten when its last reader has taken it.
     """
+    inputs[:] = map(_at_border, graph.inputs, inputs)
     run = _GraphRun(context, graph, inputs, path)
     await run.nodes()
-    outputs = [run.take(output.source) for output in graph.outputs]
+    outputs = [_at_border(output, run.take(output.source)) for output in graph.outputs]
     for output, items in zip(graph.outputs, outputs, strict=True):
         if output.type.card == "one" and not len(items):
             raise NodeFailedError(_absent(graph, output, path))
     return outputs
+
+
+def _at_border(port: GraphPort | GraphOutput, items: ItemSet) -> ItemSet:
+    """The items as the port declares them: keys that it does not name are the other side's, and do not cross."""
+    return without_keys(items) if port.type.key is None else items
 
 
 def _absent(graph: Graph, output: GraphOutput, path: str) -> Fault:

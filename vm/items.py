@@ -63,6 +63,13 @@ def sorted_by_key(items: ItemSet) -> ItemSet:
     return take(items, order)
 
 
+def without_keys(items: ItemSet) -> ItemSet:
+    """The same items without keys. Every item has a key or none has."""
+    if not len(items) or items.keys[0] is None:
+        return items
+    return ItemSet([None] * len(items), items.names, items.values)
+
+
 def take(items: ItemSet, order: Sequence[int]) -> ItemSet:
     """The items at the positions `order`, which holds each once."""
     names = list(map(items.names.__getitem__, order)) if any(items.names) else items.names

@@ -246,3 +246,22 @@ def test_recorded_calls_inside_of_compositions_and_loops(dandc: Any) -> None:
     assert "no instances" in look("++").failed("R0791").err
     assert "no node" in look("loop/1/none").failed("R0791").err
     assert "no instance" in look("loop/9/http.exchange").failed("R0791").err
+
+
+def test_outputs_without_keys_are_repeated_whatever_keys_their_items_had(dandc: Any) -> None:
+    """Keys end at the border of the composition, so that the record has none where the result has none."""
+    program = dandc.write(
+        "p.dnd",
+        """
+        function inc(x: i64) => (y: i64) = x + 1;
+        composition main(v: set[str => i64]) => (v: set[i64], ys: set[i64]) { ys = inc(each v); }
+        """,
+    )
+    given = ("-i", 'v=[{"key": "b", "value": 1}, {"key": "a", "value": 2}]')
+    run = dandc("run", program, *given, "--record", "j", "--json").worked()
+    replayed = dandc("replay", "j", "--json").worked()
+
+    rows = {name: [(i["key"], i["value"]) for i in items] for name, items in run.json["outputs"].items()}
+    assert {"v": [(None, 2), (None, 1)], "ys": [(None, 3), (None, 2)]} == rows
+    assert run.json["outputs"] == replayed.json["outputs"]
+    assert "as recorded: all outputs, and 2 instances" in replayed.err
