@@ -18,6 +18,7 @@ from dandc.compiler.keys import decode_key, encode_key
 from dandc.compiler.types import TypeTable
 from dandc.vm.bounds import in_flight
 from dandc.vm.context import NodeResult, RunContext
+from dandc.vm.decisive import CutOffError
 from dandc.vm.drivers import Driver, DriverFailureError, OutputItem
 from dandc.vm.instances import each_instance
 from dandc.vm.items import ItemSet, total_bytes
@@ -56,7 +57,11 @@ class _Call:
 
     async def instance(self, number: int) -> None:
         """Run one instance to its items or to a fault."""
-        ended = await self._ended(number)
+        try:
+            ended = await self._ended(number)
+        except CutOffError:
+            self.outcome.cut_off()
+            return
         if ended.fault is not None:
             self.outcome.fail(number, ended.fault.code, ended.fault.message, attempts=ended.fault.attempts)
         else:

@@ -23,6 +23,7 @@ from dandc.vm.summary import Summary
 from dandc.vm.watch import Watch
 
 if TYPE_CHECKING:
+    from dandc.vm.decisive import Decisive
     from dandc.vm.keeper import Keeper
 
 _ITEM_TEXT_LIMIT = 200
@@ -32,7 +33,8 @@ _ITEM_TEXT_LIMIT = 200
 class RunContext:
     """One run.
 
-    `keeper` knows what need not be done again; `scope` is which instances of enclosing compositions this part of the run is in.
+    `keeper` knows what need not be done again; `scope` is which instances of enclosing compositions this part of the run is in;
+    `decisive` says which failure ends the graph around, in a run that is repeated.
     """
 
     program: Program
@@ -49,14 +51,16 @@ class RunContext:
     watch: Watch = field(factory=Watch)
     keeper: "Keeper | None" = None
     scope: Scope = TOP
+    decisive: "Decisive | None" = None
 
 
 @frozen(slots=True, eq=False, repr=False)
 class NodeResult:
-    """The output sets of a node in order of declaration, and what `collect` gathered."""
+    """The output sets of a node in order of declaration, and what `collect` gathered. `held`: some of it is missing (`decisive.py`)."""
 
     outputs: tuple[ItemSet, ...]
     failures: ItemSet = EMPTY
+    held: bool = False
 
 
 def item_text(key: bytes | None, name: str, key_type: Type | None, types: TypeTable) -> str:

@@ -11,7 +11,7 @@ from array import array
 from collections import Counter
 
 import anyio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from dandc.compiler.encoding import encode
 from dandc.compiler.flow import (
@@ -43,6 +43,7 @@ from dandc.vm.communicate import run_communication
 from dandc.vm.compute import run_compute
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.deadline import deadline, inside
+from dandc.vm.decisive import CutOffError
 from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.feed import Feed, Growing, Ready
 from dandc.vm.instances import each_instance
@@ -62,17 +63,29 @@ _GRAPHS_IN_FLIGHT = 16
 
 
 async def run_graph(context: RunContext, graph: Graph, inputs: list[ItemSet], path: str = "") -> list[ItemSet]:
-    """The output sets of `graph`, in order of declaration; raises `NodeFailedError`.
+    """The output sets of `graph`, in order of declaration; raises `NodeFailedError`, and `CutOffError` in a run that is repeated.
 
     `inputs` is emptied as the run goes: an input is forgotten when its last reader has taken it.
     """
     inputs[:] = map(_at_border, graph.inputs, inputs)
+    keeper = context.keeper
+    if keeper is not None and keeper.replay:
+        context = evolve(context, decisive=await keeper.decisive(context.scope, path))
     run = _GraphRun(context, graph, inputs, path)
+    try:
+        return await _outputs(run)
+    except NodeFailedError as error:
+        if keeper is not None:
+            await keeper.note_failure(context.scope, path, error.fault)
+        raise
+
+
+async def _outputs(run: "_GraphRun") -> list[ItemSet]:
     await run.nodes()
-    outputs = [_at_border(output, run.take(output.source)) for output in graph.outputs]
-    for output, items in zip(graph.outputs, outputs, strict=True):
+    outputs = [_at_border(output, run.take(output.source)) for output in run.graph.outputs]
+    for output, items in zip(run.graph.outputs, outputs, strict=True):
         if output.type.card == "one" and not len(items):
-            raise NodeFailedError(_absent(graph, output, path))
+            raise NodeFailedError(_absent(run.graph, output, run.path))
     return outputs
 
 
@@ -92,7 +105,10 @@ def _absent(graph: Graph, output: GraphOutput, path: str) -> Fault:
 
 @define(slots=True, eq=False, repr=False)
 class _GraphRun:
-    """`sets` holds what nodes gave and readers still need, by node and output; `left` how many readers that are."""
+    """`sets` holds what nodes gave and readers still need, by node and output; `left` how many readers that are.
+
+    `held` are nodes that cannot end, because something is held in them or in what they need (`decisive.py`).
+    """
 
     context: RunContext
     graph: Graph
@@ -104,6 +120,7 @@ class _GraphRun:
     keys: KeyTypes = field(init=False)
     left: Counter[Source] = field(init=False)
     sets: dict[tuple[int, int], ItemSet] = field(factory=dict)
+    held: set[int] = field(factory=set)
     failure: NodeFailedError | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -133,6 +150,8 @@ class _GraphRun:
                 group.start_soon(self._node, number, group.cancel_scope)
         if self.failure is not None:
             raise self.failure
+        if self.held and self.context.decisive is not None:
+            raise self.context.decisive.end()
 
     async def _node(self, number: int, scope: anyio.CancelScope) -> None:
         for needed in self.streams.needed[number]:
@@ -140,7 +159,7 @@ class _GraphRun:
         node = self.graph.nodes[number]
         try:
             with self.context.watch.node(self.path + node.name, KINDS[type(node)]):
-                result = await self._run_node(number)
+                result = await self._result(number)
         except NodeFailedError as error:
             # The first one counts: what fails while it is being cancelled is a consequence.
             self.failure = self.failure or error
@@ -150,6 +169,27 @@ class _GraphRun:
             if self.left[NodeSource(number, output)]:
                 self.sets[number, output] = items
         self.done[number].set()
+
+    async def _result(self, number: int) -> NodeResult:
+        """What a node gives; in a run that is repeated, it may be held instead of failing."""
+        if not self.held.isdisjoint(self.streams.needed[number]):
+            self.held.add(number)
+            return _nothing(self.tracks[number])
+        try:
+            result = await self._run_node(number)
+        except NodeFailedError as error:
+            if self.context.decisive is None or self.context.decisive.ends(error.fault):
+                raise
+            self.held.add(number)
+            return _nothing(self.tracks[number])
+        if result.held or self._is_fed_by_held(number):
+            self.held.add(number)
+        return result
+
+    def _is_fed_by_held(self, number: int) -> bool:
+        fed = self.streams.fed[number]
+        source = self.graph.nodes[number].args[fed].source if fed >= 0 else None
+        return isinstance(source, NodeSource) and source.node in self.held
 
     async def _run_node(self, number: int) -> NodeResult:
         node, tracks = self.graph.nodes[number], self.tracks[number]
@@ -268,6 +308,9 @@ class _CompositionCall:
             outputs = await self._within_time(number)
         except NodeFailedError as error:
             self.outcome.take_fault(number, error.fault)
+            return
+        except CutOffError:
+            self.outcome.cut_off()
             return
         if outputs is None:
             message = f"it did not end within {self.node.policies.within_ms} ms"

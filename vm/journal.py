@@ -24,6 +24,7 @@ from dandc.lang.values import frozen
 from dandc.vm.chunks import SCHEMA, Chunks, chunk_rows, read_chunks
 from dandc.vm.columns import ColumnsError, joined, parts
 from dandc.vm.database import DamagedError, Database, Row, Write, connect, seal, unseal
+from dandc.vm.decisive import Failing, read_failing
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.failures import RunError, StopError
 from dandc.vm.items import ItemSet
@@ -185,10 +186,10 @@ class Journal:
             self.database.write_now([*forget, *_head_rows(head), _meta("status", "running")])
         self.head, self.status = evolve(head, inputs={}), "running"
 
-    def end(self, status: str, outputs: dict[str, ItemSet], failure: dict[str, Any], nodes: dict[str, Any]) -> None:
+    def end(self, status: str, outputs: dict[str, ItemSet], failure: Failing | None, nodes: dict[str, Any]) -> None:
         """The run is over: everything is written, and the file becomes one that is only read."""
         _refuse_too_big(self.path, "output", outputs)
-        rows = [_meta("status", status), _meta("failure", json.dumps(failure))]
+        rows = [_meta("status", status), _meta("failure", b"{}" if failure is None else failure.data())]
         rows += [_sets("output", outputs), nodes_write(nodes)]
         with _reported(self.path):
             self.database.write_now(rows)
@@ -223,12 +224,11 @@ class Journal:
         with _reported(self.path):
             return self.database.read_now(lambda c: _read_sets(c, "output"))
 
-    def failure_now(self) -> dict[str, Any]:
-        """Why the run failed: `{"code", "message", "node", "item"}`, or empty."""
+    def failure_now(self) -> Failing | None:
+        """Why the run failed, if it did."""
         with _reported(self.path):
             row = self.database.read_now(lambda c: _read_meta(c).get("failure", b"{}"))
-            failure = json.loads(row)
-            return failure if isinstance(failure, dict) else {}
+            return read_failing(json.loads(row))
 
     def close(self) -> None:
         """Let the file go. What was added and not committed is gone."""

@@ -6,6 +6,7 @@ repeated, kernels run again and must end as they did, and nothing is sent at all
 come here scrubbed, and items hold handles.
 """
 
+import json
 import struct
 import time
 from array import array
@@ -24,6 +25,7 @@ from dandc.lang.values import frozen
 from dandc.vm.collect import Columns
 from dandc.vm.context import RunContext
 from dandc.vm.database import Write
+from dandc.vm.decisive import CutOffError, Decisive, Failing, failing, read_failing
 from dandc.vm.digests import digest, instance_digests, kernel_prefix
 from dandc.vm.effects import Effects, effect_name
 from dandc.vm.failures import Fault, StopError
@@ -156,7 +158,7 @@ class Keeper:
     """What is kept of one run, and what it may take from earlier ones.
 
     `pure`: the images were made by this compiler, so that equal inputs give equal results. `replay`: the journal says how
-    everything ended, and nothing else may happen; `ties` are the numbers that equal instances had.
+    everything ended, and nothing else may happen; `ties` are the numbers that equal instances had, `failure` is what ended the run.
     """
 
     memo: Memo | None = None
@@ -165,6 +167,7 @@ class Keeper:
     replay: bool = False
     wanted: Wanted | None = None
     ties: Mapping[bytes, int] = field(factory=dict)
+    failure: Failing | None = None
     compared: int = 0
     _effects: Effects = field(factory=Effects)
     _first: dict[bytes, bytes] = field(factory=dict)
@@ -348,10 +351,10 @@ class Keeper:
             return None
 
     async def missing(self, request: Request) -> Ended:
-        """A call without an end in the journal: of a run that failed it was cut off, so it waits for that failure."""
+        """A call without an end in the journal: of a run that failed it was cut off, and so it is now."""
         assert self.journal is not None
         if self.journal.status == "failed":
-            await anyio.sleep_forever()
+            raise CutOffError
         raise problem("R0787", f"the journal has no answer for `{request.name}`{_of(request.item)}")
 
     def count(self, request: Request, *, cached: int = 0, recorded: int = 0) -> None:
@@ -394,6 +397,24 @@ class Keeper:
         if self.journal is not None:
             await self.journal.add_pure([(digest("dandc.late.1", scope.id, name), b"")], lost=True)
 
+    async def decisive(self, scope: Scope, path: str) -> Decisive:
+        """What ends a run of a graph, of a run that is repeated."""
+        assert self.journal is not None
+        if not path:
+            return Decisive(self.failure, self.wanted is not None)
+        key = _failure_key(scope, path)
+        found = await anyio.to_thread.run_sync(partial(self.journal.results_now, [key], lost=True))
+        try:
+            return Decisive(read_failing(json.loads(found.get(key, b"null"))), self.wanted is not None)
+        except ValueError as error:
+            message = f"cannot read the journal `{self.journal.path}`: it is damaged"
+            raise problem("R0780", message, str(error)) from None
+
+    async def note_failure(self, scope: Scope, path: str, fault: Fault) -> None:
+        """Write down what has ended a run of a graph; of the outermost one the end of the journal says it."""
+        if self.journal is not None and not self.replay and path:
+            await self.journal.add_pure([(_failure_key(scope, path), failing(fault).data())], lost=True)
+
     async def cuts(self, scope: Scope, name: str) -> "Cuts":
         """How the groups of a call were cut before."""
         call = digest("dandc.cuts.1", scope.id, name)
@@ -429,11 +450,7 @@ class Keeper:
             await self.memo.finish()
         if self.journal is None or self.replay:
             return
-        failure = (
-            {}
-            if fault is None
-            else {"code": fault.code, "message": fault.message, "node": fault.node, "item": fault.item}
-        )
+        failure = None if fault is None else failing(fault)
         await self.journal.commit()
         status = "finished" if fault is None else "failed"
         await anyio.to_thread.run_sync(self.journal.end, status, dict(outputs), failure, self.story(summary))
@@ -474,6 +491,10 @@ def _only_scrubbed(before: bytes, now: bytes | None) -> bool:
     if recorded is None or fault is None:
         return False
     return "secret(" in recorded.message and evolve(fault, message=recorded.message) == recorded
+
+
+def _failure_key(scope: Scope, path: str) -> bytes:
+    return digest("dandc.failed.1", scope.id, path)
 
 
 def _of(item: str) -> str:

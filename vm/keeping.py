@@ -40,8 +40,9 @@ from dandc.compiler.types import (
 )
 from dandc.lang.values import frozen
 from dandc.vm.bundle import dumps, loads
+from dandc.vm.decisive import CutOffError, Failing, failing
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, OutputItem
-from dandc.vm.failures import RunError
+from dandc.vm.failures import Fault, RunError
 from dandc.vm.items import ItemSet
 from dandc.vm.journal import Head, Journal, JournalError, create_journal, problem
 from dandc.vm.keeper import Keeper, Wanted
@@ -225,8 +226,10 @@ async def replay(
         {e.name: e for e in head.endpoints},
         SecretBox(),
     )
-    keeper = Keeper(None, journal, replay=True, wanted=wanted, ties=journal.ties_now())
     before, outputs = journal.failure_now(), journal.outputs_now()
+    if before is None and journal.status == "failed":
+        raise problem("R0780", f"cannot read the journal `{journal.path}`: it does not say how the run failed")
+    keeper = Keeper(None, journal, replay=True, wanted=wanted, ties=journal.ties_now(), failure=before)
     offline: dict[str, Driver] = {module: _Offline() for module in _modules(program, head.graph)}
     failed: RunError | None = None
     result = None
@@ -246,9 +249,11 @@ async def replay(
         if error.fault.code.startswith("host."):  # that this host has no room says nothing about the run
             raise RunError(*error.diagnostics) from None
         failed = error
+    except CutOffError:
+        failed = None  # and it should have: calls that were cut off are all that is left
     if wanted is not None:
         raise _not_found(program, chosen, wanted)
-    _compare_failures(before, failed)
+    _compare_failures(before, None if failed is None else failed.fault)
     if result is None:
         assert failed is not None
         raise failed
@@ -294,18 +299,20 @@ def _node_at(program: Program, graph: Graph, path: str) -> FlowNode | None:
     return node
 
 
-def _compare_failures(before: Mapping[str, Any], failed: RunError | None) -> None:
-    fault = None if failed is None else failed.fault
-    now = (
-        {} if fault is None else {"code": fault.code, "message": fault.message, "node": fault.node, "item": fault.item}
-    )
-    if before != now and "secret(" not in str(before.get("message", "")):
-        told = f"it failed in `{before.get('node')}`" if before else "it did not fail"
-        where = str(now.get("node") or before.get("node"))
-        raise problem(
-            "R0786",
-            f"the run does not end as it was recorded: {told}, and now {'fails in' if now else 'does not fail in'} `{where}`",
-        )
+def _compare_failures(recorded: Failing | None, fault: Fault | None) -> None:
+    """Both or none, and the same one."""
+    if (recorded is None and fault is None) or (recorded and fault and recorded.is_that_of(fault)):
+        return
+    now = None if fault is None else failing(fault)
+    first = "it did not fail" if recorded is None else f"it failed {recorded.place}"
+    then = "does not fail" if now is None else f"fails {now.place}"
+    same = recorded is not None and now is not None and recorded.place == now.place
+    message = f"the run does not end as it was recorded: {first}, and now {then}{' in another way' * same}"
+    raise problem("R0786", message, *_told("recorded is", recorded), *_told("now it is", now))
+
+
+def _told(what: str, failure: Failing | None) -> list[str]:
+    return [] if failure is None else [f"{what} {failure.code}: {failure.message}"]
 
 
 def _compare_outputs(recorded: Mapping[str, ItemSet], program: Program, graph: Graph, result: RunResult) -> None:

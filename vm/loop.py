@@ -19,6 +19,7 @@ from dandc.compiler.types import Option, TypeTable
 from dandc.vm.collect import Columns
 from dandc.vm.context import NodeResult, RunContext
 from dandc.vm.deadline import deadline
+from dandc.vm.decisive import CutOffError
 from dandc.vm.failures import Fault, NodeFailedError
 from dandc.vm.items import Buffer, ItemSet, single
 from dandc.vm.outcome import Outcome
@@ -35,6 +36,9 @@ async def run_loop(node: LoopNode, outcome: Outcome, inputs: Sequence[ItemSet], 
                 await loop.turns()
     except NodeFailedError as error:
         outcome.take_fault(0, error.fault)
+        return await outcome.result()
+    except CutOffError:
+        outcome.cut_off()
         return await outcome.result()
     if time.over:
         outcome.fail(0, "run.timeout", f"it did not end within {node.policies.within_ms} ms")

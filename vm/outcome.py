@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from attrs import define, evolve, field
 
 from dandc.compiler.encoding import EncodingError, Variant, decode, encode
-from dandc.compiler.flow import FlowNode
+from dandc.compiler.flow import FlowNode, Tolerance
 from dandc.compiler.types import BYTES, STR, Result, Type, TypeTable
 from dandc.lang.spans import Span
 from dandc.lang.values import frozen
@@ -57,6 +57,7 @@ class Outcome:
     tracks: Sequence[Track]
     faults: dict[int, _Failed] = field(factory=dict)
     notes: list[tuple[int, str]] = field(factory=list)
+    held: bool = False
 
     @property
     def name(self) -> str:
@@ -109,7 +110,8 @@ class Outcome:
         self.context.watch.failed(self.name)
         if self.node.policies.on_failure == "fail":
             self.context.summary.at(self.name).failed += 1
-            raise NodeFailedError(fault)
+            self._give_up(fault)
+            return
         feed = self.feed
         self.faults[instance] = _Failed(fault, feed.key(instance), feed.name(instance), placed)
         self._judge(fault, feed.count if feed.ended else None)
@@ -119,7 +121,26 @@ class Outcome:
         tolerance = self.node.policies.tolerance
         if tolerance is not None and is_exceeded(tolerance, len(self.faults), instances):
             self.context.summary.at(self.name).failed += len(self.faults)
-            raise NodeFailedError(too_many(tolerance, self.name, self.node.span, last))
+            self._give_up(self._too_many(tolerance, last))
+
+    def _too_many(self, tolerance: Tolerance, last: Fault) -> Fault:
+        """The fault of the whole call; in a repeated run that of the record, whichever instance came last now."""
+        fault, decisive = too_many(tolerance, self.name, self.node.span, last), self.context.decisive
+        if decisive is None:
+            return fault
+        others = (too_many(tolerance, self.name, self.node.span, failed.fault) for failed in self.faults.values())
+        return next((other for other in others if decisive.is_recorded(other)), fault)
+
+    def _give_up(self, fault: Fault) -> None:
+        """End the call and the graph around it, unless the record says that something else did."""
+        decisive = self.context.decisive
+        if decisive is None or decisive.ends(fault):
+            raise NodeFailedError(fault)
+        self.held = True
+
+    def cut_off(self) -> None:
+        """An instance did not end when the run was recorded, and does not now."""
+        self.held = True
 
     def note(self, instance: int, text: str) -> None:
         """Record what an instance noted."""
@@ -213,7 +234,7 @@ class Outcome:
         return result
 
     def _settle(self, final: "array[int] | None") -> NodeResult:
-        return NodeResult(tuple(track.end(final) for track in self.tracks), self._collected(final))
+        return NodeResult(tuple(track.end(final) for track in self.tracks), self._collected(final), self.held)
 
     def _place_texts(self, final: "array[int] | None") -> None:
         """Say the place of items that have no other name, now that it is known."""

@@ -5,6 +5,7 @@ before anything runs; after that a run ends with a `RunResult` or a `RunError`, 
 started. Must never be entered with two runs sharing drivers: connections belong to one run.
 """
 
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -130,7 +131,7 @@ async def run_prepared(
         context = _context(program, limits, prepared, opened, placement, summary, watch or Watch())
         sets = list(prepared.inputs)
         # A journal begins with all inputs, on the disk.
-        context.keeper = _keeper(graphs) if keeping is None else await anyio.to_thread.run_sync(keeping, prepared)
+        context.keeper = _keeper(graphs) if keeping is None else await _begun(keeping, prepared)
         del prepared  # so that the machine can forget a set after its last reader
         if context.keeper is not None:
             stack.callback(context.keeper.close)
@@ -138,6 +139,30 @@ async def run_prepared(
         sets = await _ended(context, chosen, sets)
     size = sum(total_bytes(items) + _ITEM_BYTES * len(items) for items in sets)
     return await off_loop(size, _result, program, chosen, sets, summary)
+
+
+async def _begun(keeping: "Callable[[Prepared], Keeper]", prepared: Prepared) -> "Keeper":
+    """What `keeping` makes, in a worker thread that has ended when this has.
+
+    Ctrl-C cancels a task in a way that no scope shields, and leaves the thread behind: the process would end in the midst of a file.
+    So who is cancelled takes the turn of work that has not begun, or stands still until it is over.
+    """
+    turn, made, cancelled = threading.Lock(), [], False
+
+    def work() -> None:
+        with turn:
+            if not cancelled:
+                made.append(keeping(prepared))
+
+    try:
+        await anyio.to_thread.run_sync(work)
+    except BaseException:
+        with turn:
+            cancelled = True
+        for keeper in made:
+            keeper.close()
+        raise
+    return made[0]
 
 
 def _keeper(graphs: Sequence[Graph]) -> "Keeper | None":

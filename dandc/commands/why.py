@@ -3,11 +3,16 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from attrs import asdict
 
 from dandc.commands.output import Reporter, say
 from dandc.vm import loads
 from dandc.vm.why import stories
+
+if TYPE_CHECKING:
+    from dandc.vm.decisive import Failing
 
 HELP = "Say of every node of a recorded run why it ran, was skipped, or need not run."
 
@@ -35,7 +40,12 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
         journal.close()
     told = list(stories(nodes, program, program.graphs[journal.head.graph]))
     if options.json:
-        shape = {"status": journal.status, "failure": failure or None, "nodes": nodes, "stories": dict(told)}
+        shape = {
+            "status": journal.status,
+            "failure": failure and asdict(failure),
+            "nodes": nodes,
+            "stories": dict(told),
+        }
         say(json.dumps(shape, ensure_ascii=False) + "\n")
         return 0
     say(_headline(journal.status, failure) + "\n")
@@ -44,10 +54,9 @@ def main(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def _headline(status: str, failure: dict[str, Any]) -> str:
+def _headline(status: str, failure: "Failing | None") -> str:
     if status == "running":
         return "the run did not end; `dandc resume` finishes it"
     if status == "failed":
-        item = f" for the item `{failure['item']}`" if failure.get("item") else ""
-        return f"the run failed in `{failure.get('node')}`{item}: {failure.get('message')}"
+        return "the run failed" if failure is None else f"the run failed {failure.place}: {failure.message}"
     return "the run gave its outputs"

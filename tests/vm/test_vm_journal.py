@@ -15,6 +15,7 @@ import pytest
 from attrs import evolve
 
 from dandc.vm import journal as journal_module
+from dandc.vm.decisive import Failing
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.items import ItemSet
 from dandc.vm.journal import Head, Journal, JournalError, create_journal, open_journal, read_journal
@@ -43,7 +44,7 @@ def finished(path: Path) -> Path:
     anyio.run(journal.add_pure, [(bytes(32), b"result")])
     journal.add_answer(b"call", "http.fetch", "a", b"answer")
     anyio.run(journal.commit)
-    journal.end("finished", {"out": INPUT}, {}, {"f": {"ran": 1}})
+    journal.end("finished", {"out": INPUT}, None, {"f": {"ran": 1}})
     journal.close()
     return path
 
@@ -220,7 +221,7 @@ def test_what_is_too_large_is_named(path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(JournalError, match=r"the answer of `fetch` for `#3` has 200,002 bytes"):
         journal.add_answer(b"call", "fetch", "#3", bytes(200_002))
     with pytest.raises(JournalError, match=r"the item of the output `y` has 200,001 bytes"):
-        journal.end("finished", {"y": ItemSet([None], [""], [bytes(200_001)])}, {}, {})
+        journal.end("finished", {"y": ItemSet([None], [""], [bytes(200_001)])}, None, {})
     journal.close()
 
 
@@ -302,12 +303,12 @@ def test_a_run_without_effects_is_begun_again(path: Path) -> None:
     journal = create_journal(path, head())
     journal.add_answer(b"call", "n", "", b"answer")
     anyio.run(journal.commit)
-    journal.end("failed", {}, {"code": "fail", "message": "m", "node": "n", "item": ""}, {})
+    journal.end("failed", {}, Failing("fail", "m", "n", ""), {})
     journal.close()
 
     journal = open_journal(path)
     assert "failed" == journal.status
-    assert "fail" == journal.failure_now()["code"]
+    assert Failing("fail", "m", "n", "") == journal.failure_now()
     journal.begin(head("main.second"))
     journal.close()
 

@@ -1,10 +1,13 @@
 """Runs that are kept, with Python kernels and a driver that remembers every call: cache, record, replay, resume."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from attrs import define, evolve, field
 
@@ -640,3 +643,37 @@ def test_values_of_configs_come_from_the_journal(chain: World) -> None:
     journal = read_journal(chain.folder / "j")
     assert "given" == decode(STR, journal.head.configs["limit"], {})
     journal.close()
+
+
+def test_who_cancels_a_run_while_its_journal_is_made_finds_it_whole_and_let_go(chain: World) -> None:
+    """As Ctrl-C does: the task is cancelled, not a scope, and nobody is left behind who still writes."""
+    begun, cancelled, over = threading.Event(), threading.Event(), []
+    make = keep(chain.program, "main", recording=chain.recording("j"))
+
+    def slowly(prepared: Any) -> Any:
+        begun.set()
+        cancelled.wait()
+        keeper = make(prepared)
+        over.append(keeper)
+        return keeper
+
+    async def main() -> None:
+        work = run(
+            chain.program,
+            "main",
+            chain.inputs,
+            placement=chain.placement(),
+            drivers={"service": Service()},
+            keeping=slowly,
+        )
+        task = asyncio.ensure_future(work)
+        await anyio.to_thread.run_sync(begun.wait)
+        task.cancel()
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert over
+        open_journal(chain.folder / "j").close()
+        assert [chain.folder / "j"] == list(chain.folder.iterdir())
+
+    asyncio.run(main())
