@@ -175,7 +175,8 @@ def in_c(loop: Loop, flags: Sequence[str]) -> Iterator[tuple[Call, Call]]:
         subprocess.run([*command, "-o", str(library), str(source)], check=True)
         function = ctypes.CDLL(str(library)).loop
         function.argtypes = [*[ctypes.c_void_p] * 3, ctypes.c_size_t]
-        xs, zs, out = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in areas(loop))
+        kept = areas(loop)  # they are mapped for as long as somebody has them
+        xs, zs, out = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in kept)
         yield lambda: function(xs, zs, out, ELEMENTS), lambda: function(xs, zs, out, 0)
 
 
