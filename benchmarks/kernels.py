@@ -72,7 +72,7 @@ LOOPS = (
         "ys[i] += xs[i], i64", "i64",
         "var ys = zs; for i in 0..xs.len() { ys[i] += xs[i]; } emit y <- ys.last().or(0);",
         "memcpy(out, zs, n * sizeof(T)); for (size_t i = 0; i < n; i++) ADD(out[i], out[i], xs[i]);",
-        "out[:] = zs\nfor i in range(xs.size):\n out[i] += xs[i]",
+        "out[:zs.size] = zs\nfor i in range(xs.size):\n out[i] += xs[i]",
     ),
     Loop(
         "dot, i32", "i32", "var s: i32 = 0; for i in 0..xs.len() { s += xs[i] * zs[i]; } emit y <- s;",
@@ -175,7 +175,8 @@ def in_c(loop: Loop, flags: Sequence[str]) -> Iterator[tuple[Call, Call]]:
         subprocess.run([*command, "-o", str(library), str(source)], check=True)
         function = ctypes.CDLL(str(library)).loop
         function.argtypes = [*[ctypes.c_void_p] * 3, ctypes.c_size_t]
-        xs, zs, out = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in areas(loop))
+        kept = areas(loop)  # they are mapped for as long as somebody has them
+        xs, zs, out = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in kept)
         yield lambda: function(xs, zs, out, ELEMENTS), lambda: function(xs, zs, out, 0)
 
 

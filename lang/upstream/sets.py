@@ -8,11 +8,12 @@ diagnostic has its place in the source and not in the translation (I1012).
 from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.spans import Span
 from dandc.lang.upstream.tree import Application, Argument, Composition, Declaration
+from dandc.lang.values import frozen
 
 KEY, BYTES = "u32", "bytes"
 # Upstream's own function, under the names of its sets now and at the time of its paper.
