@@ -260,7 +260,8 @@ def _hash(state: _State, token: "Token") -> None:
 # `0u32`, `0xff_u8` and `1.5f32` of other languages: the digits, and the type behind them.
 _SUFFIXED = re.compile(
     r"(0[xX](?:[0-9a-fA-F]+_)*[0-9a-fA-F]+|0[bB](?:[01]+_)*[01]+|0[oO](?:[0-7]+_)*[0-7]+"
-    r"|(?P<decimal>[0-9]+(?:_[0-9]+)*)(?P<fraction>(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][0-9]+)?))_?(?P<type>[iu](?:8|16|32|64)|f(?:32|64))"
+    r"|(?P<decimal>[0-9]+(?:_[0-9]+)*)(?P<fraction>(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][0-9]+)?))"
+    r"_?(?P<type>[iu](?:8|16|32|64)|f(?:32|64))"
 )
 
 
@@ -270,7 +271,7 @@ def _bad_number(state: _State, token: "Token") -> None:
     rest = token[letters.end() :] if letters else ""
     label = f"`{rest}` cannot follow the digits" if rest.isidentifier() and rest[0] != "_" else "not a number"
     fix = None
-    suffixed = _SUFFIXED.fullmatch(text)
+    suffixed = _SUFFIXED.fullmatch(text) if len(text) <= MAX_NUMBER else None
     if suffixed is not None:
         rest = suffixed["type"]
         label, fix = f"`{rest}` cannot follow the digits", _converted(state, suffixed, whole)

@@ -401,9 +401,9 @@ def _tuple_field(case: Case) -> Diagnostic | None:
 
 
 _RULES: tuple[Callable[[Case], Diagnostic | None], ...] = (
-    _reserved_variable, _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of, _c_style_for,
-    _else_without_if, _nested_item, _kernel_statement_in_composition, _missing_semicolon, _reserved_word, _if_needs_else, _policy, _amount,
-    _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
+    _reserved_variable, _step_outside, _loop_bound, _missing_condition, _increment, _walrus, _triple_equals, _for_of,
+    _c_style_for, _else_without_if, _nested_item, _kernel_statement_in_composition, _missing_semicolon, _reserved_word,
+    _if_needs_else, _policy, _amount, _tuple_field, _equality, _emit_arrow, _arrow, _unclosed, _separator, _wrong_closer,
 )  # fmt: skip
 
 
