@@ -8,6 +8,7 @@ In WAL mode what a transaction wrote is there after the process dies at any poin
 itself dies, everything up to the last `durable` commit is there, and of the rest a beginning; the file is sound in any case.
 """
 
+import os
 import sqlite3
 import threading
 import zlib
@@ -54,7 +55,7 @@ def connect(path: Path, *, mode: str = "rw", wait_s: float = 0.0) -> sqlite3.Con
     `mode` is `rw` (the file is there), `rwc` (it may be made), `ro`, or `immutable`: read what nobody writes, without locks.
     """
     query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
-    address = f"file:{quote(str(path.absolute()))}?{query}"
+    address = f"file:{quote(os.fsencode(path.absolute()))}?{query}"
     return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=wait_s)
 
 

@@ -9,8 +9,9 @@ failure never comes, the run of the graph ends when nothing is left to do: with 
 import json
 from typing import Any
 
-from attrs import asdict, define, frozen
+from attrs import asdict, define
 
+from dandc.lang.values import frozen
 from dandc.vm.failures import Fault, NodeFailedError
 
 _SCRUBBED = "secret("

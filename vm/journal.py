@@ -307,7 +307,14 @@ def read_journal(path: Path) -> Journal:
 def _open(path: Path, *, writing: bool, known: Head | None = None) -> Journal:
     """An open journal; `known` is what has just been written into a new one."""
     if not path.is_file():
-        raise problem("R0780", f"cannot read the journal `{path}`: there is no such file")
+        what = (
+            "it is a folder"
+            if path.is_dir()
+            else "it is no ordinary file"
+            if path.exists()
+            else "there is no such file"
+        )
+        raise problem("R0780", f"cannot read the journal `{path}`: {what}")
     with _reported(path):
         connection = connect(path, mode=_mode(path, writing=writing))
         try:
@@ -478,6 +485,10 @@ def _explained(path: Path, error: sqlite3.Error) -> JournalError:
 
 
 def _exists(path: Path) -> JournalError:
+    if path.is_dir():
+        return problem(
+            "R0784", f"there is a folder `{path}` already", "a journal is one file: name one that is not there"
+        )
     message = f"there is a file `{path}` already"
     return problem("R0784", message, "a journal is never overwritten: name another one, or `dandc resume` this one")
 

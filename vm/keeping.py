@@ -27,20 +27,13 @@ from dandc.compiler.flow_walk import reachable
 from dandc.compiler.keys import encode_key
 from dandc.compiler.types import (
     SECRET,
-    Array,
-    EnumDef,
     Named,
-    Option,
-    RecordDef,
-    Result,
-    Tuple,
-    Type,
-    TypeDef,
     TypeTable,
 )
 from dandc.lang.values import frozen
 from dandc.vm.bundle import dumps, loads
 from dandc.vm.decisive import CutOffError, Failing, failing
+from dandc.vm.definitions import definitions
 from dandc.vm.drivers import CallContext, Driver, EndpointAddress, OutputItem
 from dandc.vm.failures import Fault, RunError
 from dandc.vm.items import ItemSet
@@ -154,40 +147,8 @@ def _same(before: FlowType, now: FlowType, old: TypeTable, new: TypeTable) -> bo
     """Whether bytes of one type are bytes of the other, and hold no secret."""
     if before != now:
         return False
-    parts = _definitions(now.item, new) | ({} if now.key is None else _definitions(now.key, new))
+    parts = definitions(now.item, new) | ({} if now.key is None else definitions(now.key, new))
     return SECRET not in parts and all(old.get(str(t)) == parts[t] for t in parts if isinstance(t, Named))
-
-
-def _definitions(t: Type, types: TypeTable) -> dict[Type, TypeDef | None]:
-    """Every type that a value of `t` may hold, with its definition where it has one."""
-    found: dict[Type, TypeDef | None] = {}
-    waiting = [t]
-    while waiting:
-        part = waiting.pop()
-        if part in found:
-            continue
-        definition = types.get(str(part)) if isinstance(part, Named) else None
-        found[part] = definition
-        waiting += _parts(part, definition)
-    return found
-
-
-def _parts(t: Type, definition: TypeDef | None) -> list[Type]:
-    match t:
-        case Array(item) | Option(item):
-            return [item]
-        case Result(ok, err):
-            return [ok, err]
-        case Tuple(items):
-            return list(items)
-        case Named():
-            arguments = list(t.args)
-            if isinstance(definition, RecordDef):
-                return [*arguments, *(field_type for _, field_type in definition.fields)]
-            if isinstance(definition, EnumDef):
-                return [*arguments, *(part for _, payload in definition.variants for part in payload)]
-            return arguments
-    return []
 
 
 # Repeating.

@@ -15,6 +15,7 @@ from dandc.compiler.types import SECRET, STR, Type
 from dandc.lang.diagnostics import Diagnostic
 from dandc.lang.values import frozen
 from dandc.vm.bulk import encode_all, encode_all_keys
+from dandc.vm.definitions import definitions
 from dandc.vm.drivers import EndpointAddress
 from dandc.vm.failures import RunError
 from dandc.vm.items import EMPTY, ItemSet, of_items, sorted_by_key
@@ -54,7 +55,7 @@ def prepare(
     graph: str,
     inputs: Mapping[str, Sequence[InputItem]],
     configs: Mapping[str, object],
-    earlier: Earlier = Earlier(),  # noqa: B008  # a frozen value
+    earlier: Earlier | None = None,
 ) -> Prepared:
     """Check and encode everything; raises `RunError` with one diagnostic a mistake.
 
@@ -64,7 +65,8 @@ def prepare(
     if chosen is None:
         known = ", ".join(f"`{name}`" for name in program.graphs) or "none"
         raise RunError(Diagnostic("R0733", f"there is no composition `{graph}`; there are {known}", None))
-    intake = _Intake(program, resumed=bool(earlier.inputs or earlier.configs))
+    intake = _Intake(program, resumed=earlier is not None)
+    earlier = earlier or Earlier()
     sets = tuple(
         earlier.inputs[port.name]
         if port.name in earlier.inputs and port.name not in inputs
@@ -104,8 +106,8 @@ class _Intake:
         flow = port.type
         if items is None:
             if flow.card != "optional":
-                more = ("no journal holds secrets: give it again",) if self.resumed else ()
-                self.wrong("R0730", f"the input `{port.name}` is missing", f"it is a `{_shown(port)}`", *more)
+                more = (self._not_kept(flow.item),) if self.resumed else ()
+                self.wrong("R0730", f"the input `{port.name}` is missing", f"its type is `{_shown(port)}`", *more)
             return EMPTY
         if (flow.card == "one" and len(items) != 1) or (flow.card == "optional" and len(items) > 1):
             due = "exactly one item" if flow.card == "one" else "at most one item"
@@ -119,6 +121,12 @@ class _Intake:
         except ValueMismatchError as error:
             self.wrong("R0732", f"the input `{port.name}` does not fit `{_shown(port)}`", str(error))
             return EMPTY
+
+    def _not_kept(self, item: Type) -> str:
+        """Why the journal of a run that is finished does not have an input."""
+        if SECRET in definitions(item, self.program.types):
+            return "no journal holds secrets: give it again"
+        return "the journal has no input of this name and type"
 
     def _plain_items(self, port: GraphPort, items: Sequence[InputItem]) -> ItemSet | None:
         """The set when it is of the plain sort: proper names, and values and keys that can be encoded together."""

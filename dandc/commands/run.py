@@ -121,6 +121,8 @@ def _keeping(options: argparse.Namespace, compiled: Compiled, graph: Graph, memo
     """What keeps the run's results, if it is to be kept at all."""
     if memo is None and options.record is None:
         return None
+    if options.record == "":
+        raise UseError(Diagnostic("U0911", "the name of the journal is empty", None))
     from dandc.vm.keeping import keep
 
     origin = origin_of(options.file, compiled)

@@ -53,6 +53,7 @@ def test_wrong_use(dandc: Any) -> None:
 
     dandc("run", program, *XS, "--owner", "me").failed("U0911", status=2)
     dandc("run", program, *XS, "--cache", "").failed("U0911", status=2)
+    dandc("run", program, *XS, "--record", "").failed("U0911", status=2)
     dandc("replay", "j", "--item", "x").failed("U0911", status=2)
     dandc("replay", "j").failed("R0780")
     dandc("why", program).failed("R0780")

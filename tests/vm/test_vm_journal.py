@@ -147,6 +147,25 @@ def test_a_file_that_is_not_there(path: Path) -> None:
     assert [] == list(path.parent.iterdir())
 
 
+def test_what_is_no_file_is_named(path: Path) -> None:
+    path.mkdir()
+    for place, what in ((path, "it is a folder"), (Path("/dev/null"), "it is no ordinary file")):
+        with pytest.raises(JournalError, match=what):
+            read_journal(place)
+    with pytest.raises(JournalError, match="there is a folder"):
+        create_journal(path, head())
+
+
+def test_a_name_need_not_be_text(tmp_path: Path) -> None:
+    """Names of files are bytes, and some of them mean something in addresses of databases."""
+    path = tmp_path / os.fsdecode(b"new\nline \xff?mode=ro#%41.j")
+    assert finished(path)
+    journal = read_journal(path)
+    assert "finished" == journal.status
+    journal.close()
+    assert [path] == list(tmp_path.iterdir())
+
+
 def use(journal: Journal) -> None:
     """Read everything."""
     journal.results_now([bytes(32)])

@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 
 from dandc.compiler.encoding import decode
 from dandc.compiler.flow import CompositionNode, Config, ConstSource, FlowType, Policies, Program
-from dandc.compiler.types import I64, STR
+from dandc.compiler.types import I64, SECRET, STR, Option
 from dandc.lang.spans import NOWHERE
 from dandc.vm import DriverFailureError, EndpointAddress, InputItem, RunError, RunResult, run
 from dandc.vm.drivers import CallContext, OutputItem
@@ -356,11 +356,12 @@ def test_a_journal_is_one_run_at_a_time(chain: World) -> None:
 
 
 def test_new_inputs_and_changed_types_must_be_given(chain: World) -> None:
-    """The corrected program asks for a number where text was, and for a config that has no default."""
+    """The corrected program asks for a number where text was, for a secret, and for a config that has no default."""
     killed(lambda: chain.run(Service(kill_at=0), record="j"))
     kit = chain.kit
     graph = chain.program.graphs["main"]
-    inputs = (evolve(graph.inputs[0], type=FlowType("many", None, I64)), *graph.inputs[1:])
+    secret = evolve(graph.inputs[0], name="key", type=FlowType("one", None, Option(SECRET)))
+    inputs = (evolve(graph.inputs[0], type=FlowType("many", None, I64)), secret)
     program = evolve(
         chain.program,
         graphs={"main": evolve(graph, inputs=inputs)},
@@ -369,7 +370,12 @@ def test_new_inputs_and_changed_types_must_be_given(chain: World) -> None:
     assert kit is not None
     with pytest.raises(RunError) as caught:
         chain.resume(Service(), program=program)
-    assert ["R0730", "R0734"] == sorted(d.code for d in caught.value.diagnostics)
+    found = {d.message: d.notes for d in caught.value.diagnostics}
+    assert {
+        "the input `xs` is missing": ("its type is `set[i64]`", "the journal has no input of this name and type"),
+        "the input `key` is missing": ("its type is `option[secret]`", "no journal holds secrets: give it again"),
+        "the config `limit` has no default and was not given": (),
+    } == found
 
 
 # Compositions.
