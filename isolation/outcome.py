@@ -1,7 +1,8 @@
 """What a call left behind, checked: the only way by which bytes of an untrusted image become values.
 
 The tables of `docs/image.md` are read once out of dead memory and the copy is validated here: counts, bounds, order,
-instance numbers, and that no bytes are said to be several things: a small area would become values of many GiB. Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items.
+instance numbers, and that no bytes are said to be several things: a small area would become values of many GiB.
+Columns instead of an object per item, and checks that run in C, since a shard may hold 100,000 items.
 Not checked: whether keys, names and notes are what their types say (the reader decodes them), which output numbers
 exist, and that values start at multiples of 16 (nothing depends on it: values are copied before anybody reads them).
 """

@@ -54,6 +54,8 @@ class Costs:
     def meter(self, kernel: str, usage: Usage, overhead_us: float) -> None:
         """Learn from the sandboxes that the placement has heard of since the last time."""
         seen = self.seen.get(kernel, (0, 0, 0))
+        if usage.calls < seen[0]:  # its image was closed meanwhile and loaded anew
+            seen = (0, 0, 0)
         calls, instances, cpu_us = usage.calls - seen[0], usage.instances - seen[1], usage.cpu_us - seen[2]
         if instances > 0:
             self.seen[kernel] = (usage.calls, usage.instances, usage.cpu_us)

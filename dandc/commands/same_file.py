@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
-from attrs import frozen
-
 from dandc.commands.output import UseError
 from dandc.lang.diagnostics import Diagnostic
+from dandc.lang.values import frozen
 
 
 @frozen

@@ -9,9 +9,10 @@ from attrs import evolve
 from dandc.compiler.encoding import Variant
 from dandc.compiler.flow import FlowType
 from dandc.compiler.types import I64, STR, Named, Result
-from dandc.isolation import Limits, Outcome
+from dandc.isolation import Limits, Outcome, Usage
 from dandc.vm import InputItem, RunError, RunLimits, run
 from dandc.vm.failures import FAILURE, FAILURE_DEF
+from dandc.vm.packing import Costs
 
 TYPES = {"prelude.Failure": FAILURE_DEF}
 
@@ -334,3 +335,11 @@ def test_what_all_instances_share_is_copied_seldom(kit: Any) -> None:
     result = anyio.run(lambda: run(kit.program([graph], [kernel]), "main", inputs, placement=placement, limits=limits))
     assert 500 == len(result.outputs["y"])
     assert len(placement.shards) < 8
+
+
+def test_an_image_that_was_loaded_anew_is_metered_from_its_beginning() -> None:
+    """A placement closes images that nobody runs, and forgets what they have used."""
+    costs = Costs()
+    costs.meter("f", Usage(calls=100, instances=100, cpu_us=10_000), 0.0)
+    costs.meter("f", Usage(calls=1, instances=110, cpu_us=5_500), 0.0)
+    assert costs.known["f"] == (100 + 50) / 2
