@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-BASE = 0x7E0000000000  # far above every context: an image's own addresses end where the owner's layout ends, below 2^46
+BASE = 0x800E0000  # `layout.py` keeps the gap between stack and window free for it
 PAGE = 4096
 HERE = Path(__file__).resolve().parent
 
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 OWN_CALLS = {
     "close": 3, "mmap": 9, "munmap": 11, "madvise": 28, "setitimer": 38, "recvfrom": 45, "sendmsg": 46,
     "recvmsg": 47, "socketpair": 53, "fork": 57, "wait4": 61, "kill": 62, "ftruncate": 77, "getppid": 110,
-    "sched_yield": 24, "getpriority": 140, "setpriority": 141, "prctl": 157, "sched_setaffinity": 203, "ppoll": 271, "dup3": 292,
+    "sched_yield": 24, "getpriority": 140, "setpriority": 141, "prctl": 157, "sched_setaffinity": 203, "ppoll": 271,
     "memfd_create": 319, "close_range": 436,
 }  # fmt: skip
 EXIT, EXIT_GROUP, MUNMAP = 60, 231, 11
@@ -159,7 +159,7 @@ def read_symbols(sections: list[Section]) -> list[Symbol]:
 
 
 class Layout(NamedTuple):
-    """Where things stand: the address of every kept section, and the borders of the three segments."""
+    """Where things stand: the address of every kept section, and the borders of the two segments."""
 
     addresses: Mapping[int, int]
     text: range
@@ -183,23 +183,28 @@ def _place(sections: list[Section], numbers: list[int], at: int) -> tuple[dict[i
 
 
 def lay_out(sections: list[Section], filter_room: int) -> Layout:
-    """Text and constants first, data next, the trampoline's page last: one `munmap` takes the first two."""
+    """Data and stack in one page, then text and constants, the trampoline's page last: one `munmap` takes all but that.
+
+    One page of data, because each page that is written costs every fork two copies. The trampoline belongs to the
+    mapping of the text: one page fault brings both.
+    """
     kept = [i for i, section in enumerate(sections) if section.flags & 2 and section.size]
     code = [i for i in kept if sections[i].flags & 4 and sections[i].name != ".trampoline"]
     constants = [i for i in kept if not sections[i].flags & 5]
     data = [i for i in kept if sections[i].flags & 1]
     trampoline = next(i for i in kept if sections[i].name == ".trampoline")
-    addresses, text_end = _place(sections, code, BASE)
+    addresses, data_end = _place(sections, data, BASE)
+    if data_end > BASE + PAGE:
+        raise BuildError(f"stack and data have {data_end - BASE} bytes, more than a page")
+    more, text_end = _place(sections, code, BASE + PAGE)
+    addresses |= more
     more, fixed = _place(sections, constants, text_end)
     addresses |= more
     fixed = _up(fixed, 8)
-    data_start = _up(fixed + filter_room, PAGE)
-    more, data_end = _place(sections, data, data_start)
-    addresses |= more
-    data_end = _up(data_end, PAGE)
-    addresses[trampoline] = data_end
-    end = data_end + _up(sections[trampoline].size, PAGE)
-    return Layout(addresses, range(BASE, text_end), fixed, range(data_start, data_end), data_end, end)
+    addresses[trampoline] = _up(fixed + filter_room, PAGE)
+    end = addresses[trampoline] + _up(sections[trampoline].size, PAGE)
+    text = range(BASE + PAGE, text_end)
+    return Layout(addresses, text, fixed, range(BASE, BASE + PAGE), addresses[trampoline], end)
 
 
 def _relocate(memory: bytearray, at: int, kind: int, value: int) -> None:
@@ -266,11 +271,7 @@ def _relocations(sections: list[Section]) -> Iterator[tuple[int, int, int, int, 
 
 def _executable(memory: bytes, layout: Layout, entry: int) -> bytes:
     """The file: a page of headers, then memory as it is. Zeroed data stand in the file: loaders differ about gaps."""
-    parts = [
-        (5, BASE, layout.data.start),
-        (6, layout.data.start, layout.data.stop),
-        (5, layout.trampoline, layout.end),
-    ]
+    parts = [(6, layout.data.start, layout.data.stop), (5, layout.text.start, layout.end)]
     headers = b"".join(
         struct.pack("<IIQQQQQQ", 1, flags, PAGE + start - BASE, start, start, stop - start, stop - start, PAGE)
         for flags, start, stop in parts

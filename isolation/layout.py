@@ -1,10 +1,10 @@
 """Where everything lies in a child's address space, and the two records that tell the child and the image so.
 
-From below: the image, a gap, the stack, a guard, the window, a guard, the heap, a guard, inputs. The window is the
-start of the child's own memfd: control page and output area. Inputs stand in the rest of the control page if they fit
-there, else behind the window in the memfd, or in a sealed block of their own. What a small call touches (top of the
-stack, control page, first and last output page, first heap page) lies within few page tables. Nothing is mapped between
-the parts: every run over an edge is a fault.
+From below: the image, a gap, the stack, a guard, what is left of the nucleus (the page of its trampoline), a guard, the
+window, a guard, the heap, a guard, inputs. The window is the start of the child's own memfd: control page and output
+area. Inputs stand in the rest of the control page if they fit there, else behind the window in the memfd, or in a
+sealed block of their own. What a small call touches (top of the stack, control page, first and last output page, first
+heap page) lies within few page tables. Nothing is mapped between the parts: every run over an edge is a fault.
 """
 
 import struct
@@ -15,6 +15,8 @@ from dandc.isolation.image import PAGE, Block, Image
 
 WINDOW = 0x80100000  # with the default limits: numbers that `nucleus.ll` knows too
 GUARD = 0x10000
+NUCLEUS = 0x800E0000  # its first page, between the guards below the window and above the stack, until a child unmaps it
+STACK_TOP = NUCLEUS - GUARD
 MAX_STACK = 512 << 20
 MAX_AREA = 1 << 38
 MAX_MS = 1_000_000_000
@@ -72,7 +74,7 @@ def areas(limits: Limits) -> Areas:
     """Where the areas lie under `limits`."""
     stack, output, heap_length = pages(limits.stack), pages(limits.output), pages(limits.memory)
     heap = WINDOW + PAGE + output + GUARD
-    return Areas(WINDOW - GUARD - stack, stack, PAGE + output, output, heap, heap_length, heap + heap_length + GUARD)
+    return Areas(STACK_TOP - stack, stack, PAGE + output, output, heap, heap_length, heap + heap_length + GUARD)
 
 
 class Planner:

@@ -1,13 +1,15 @@
 ; The nucleus: the static program without libc that forks the one-shot children in which untrusted images run.
 ;
 ; Why text IR: the package is built where no C compiler is, so llvmlite assembles this file and `build.py` links it, at
-; 0x7e0000000000, far above everything that an image may own. Every system call of the trusted side stands below.
+; 0x800e0000, in the gap between stack and window: there it shares every page table with what a child touches, and no fork
+; has to make and free others for it. Every system call of the trusted side stands below.
 ; What it must never do: map an image or a context outside of a child, keep a descriptor of a child, make a system call from
 ; anywhere but its text (the filter would kill it), or trust a byte that an image could have written.
 ;
 ; Descriptors of the nucleus: 0 control socket, 1 pidfd of the owner.
 ; While it makes a child: 2 the child's memfd, 3 the owner's end and 4 the child's end of the child's socket.
-; Descriptors of a child: 0 its socket, until RUN 1 its memfd. The socket's end-of-file is the proof that the child is dead.
+; Descriptors of a child: 4 its socket; until it enters the image 2 its memfd, and what RUN brought at 0 and 1. The socket's
+; end-of-file is the proof that the child is dead.
 ;
 ; It does nothing unless it is told to: the owner sees each death first and says when there is time to reap and to fork, so
 ; that the nucleus never competes with a result for a CPU.
@@ -26,7 +28,7 @@
 ;   length, offset, protection. Descriptors: the sealed image, then sealed inputs if any.
 ;
 ; Stack, window and heap of the default limits are mapped, and their first pages touched, before RUN: a call with other
-; limits pays for its own. The numbers are those of `layout.py`: stack 0x7f8f0000 + 8 MiB, window 0x80100000 + 4096 + 16 MiB,
+; limits pays for its own. The numbers are those of `layout.py`: stack 0x7f8d0000 + 8 MiB, window 0x80100000 + 4096 + 16 MiB,
 ; heap 0x81111000 + 64 MiB. MAP_FIXED_NOREPLACE everywhere: nothing is ever mapped over something else.
 
 target triple = "x86_64-unknown-linux-gnu"
@@ -49,7 +51,7 @@ target triple = "x86_64-unknown-linux-gnu"
 @oom_value = internal constant [4 x i8] c"1000"
 @no_name = internal constant [1 x i8] zeroinitializer
 
-@stack = hidden global [4096 x i8] zeroinitializer, align 4096
+@stack = hidden global [1408 x i8] zeroinitializer, align 16
 @record = internal global [2 x %Record] zeroinitializer, align 16
 @obituary = internal global %Record zeroinitializer, align 16  ; an EXIT that waits for company; kind 0: none
 @orders = internal global [128 x i32] zeroinitializer, align 16
@@ -71,7 +73,7 @@ target triple = "x86_64-unknown-linux-gnu"
 module asm ".text"
 module asm ".globl _start"
 module asm "_start:"
-module asm "  leaq stack+4096(%rip), %rsp"
+module asm "  leaq stack+1408(%rip), %rsp"
 module asm "  xorl %ebp, %ebp"
 module asm "  call nucleus"
 module asm "  ud2"
@@ -187,7 +189,7 @@ define internal void @fault(i64 %step, i64 %result) noinline noreturn #0 {
   %positive = sub i64 0, %result
   %errno = trunc i64 %positive to i32
   call void @fill(i32 21, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
-  %sent = call i64 @send(i64 0, i64 32, i1 false)
+  %sent = call i64 @send(i64 4, i64 32, i1 false)
   call void @exit(i64 1)
   unreachable
 }
@@ -234,15 +236,13 @@ define internal void @arm(i64 %which, i64 %us) noinline #0 {
   ret void
 }
 
-; the heap: small pages for the first 4 MiB, huge ones (if the host gives any on request) above. EINVAL of madvise: none at all
+; the heap: huge pages above its first 4 MiB, if the host gives any on request. EINVAL of madvise: none at all
 define internal void @map_heap(i64 %base, i64 %length) noinline #0 {
   %empty = icmp eq i64 %length, 0
   br i1 %empty, label %done, label %heap
 heap:
   call void @map(i64 33, i64 %base, i64 %length, i64 3, i64 1064994, i64 -1, i64 0)  ; FIXED_NOREPLACE|ANON|PRIVATE|NORESERVE
   %large = icmp ugt i64 %length, 4194304
-  %small = select i1 %large, i64 4194304, i64 %length
-  %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %small, i64 15)            ; madvise, MADV_NOHUGEPAGE
   br i1 %large, label %huge, label %done
 huge:
   %upper = add i64 %base, 4194304
@@ -255,21 +255,20 @@ done:
 
 define internal void @map_stack(i64 %base, i64 %length) noinline #0 {
   call void @map(i64 32, i64 %base, i64 %length, i64 3, i64 1064994, i64 -1, i64 0)
-  %shrunk = call i64 @sys3(i64 28, i64 %base, i64 %length, i64 15)
   ret void
 }
 
 define internal void @map_window(i64 %length) noinline #0 {
-  call void @map(i64 34, i64 2148532224, i64 %length, i64 3, i64 1048577, i64 1, i64 0)  ; FIXED_NOREPLACE|SHARED
+  call void @map(i64 34, i64 2148532224, i64 %length, i64 3, i64 1048577, i64 2, i64 0)  ; FIXED_NOREPLACE|SHARED
   ret void
 }
 
 ; before RUN: what most calls will ask for, and its first pages
 define internal void @prepare() noinline #0 {
-  call void @map_stack(i64 2140078080, i64 8388608)
+  call void @map_stack(i64 2139947008, i64 8388608)
   call void @map_window(i64 16781312)
   call void @map_heap(i64 2165379072, i64 67108864)
-  store volatile i8 0, ptr inttoptr (i64 2148466680 to ptr)                  ; top of the stack
+  store volatile i8 0, ptr inttoptr (i64 2148335608 to ptr)                  ; top of the stack
   store volatile i8 0, ptr inttoptr (i64 2148532224 to ptr)                  ; control page
   store volatile i8 0, ptr inttoptr (i64 2148536320 to ptr)                  ; first page of the output area
   %code = load volatile i8, ptr @trampoline
@@ -297,7 +296,7 @@ define internal void @fit_areas() noinline #0 {
   %window_length = call i64 @field(i64 4)
   %heap = call i64 @field(i64 5)
   %heap_length = call i64 @field(i64 6)
-  %other_stack = call i1 @differ(i64 %stack, i64 %stack_length, i64 2140078080, i64 8388608)
+  %other_stack = call i1 @differ(i64 %stack, i64 %stack_length, i64 2139947008, i64 8388608)
   %other_window = call i1 @differ(i64 %window, i64 %window_length, i64 2148532224, i64 16781312)
   %other_heap = call i1 @differ(i64 %heap, i64 %heap_length, i64 2165379072, i64 67108864)
   br i1 %other_stack, label %new_stack, label %after_stack
@@ -349,7 +348,7 @@ define internal void @await_run() noinline #0 {
   store i64 1, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 3)
   store ptr @rights, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 4)
   store i64 24, ptr getelementptr (%Msghdr, ptr @message, i32 0, i32 5)
-  %got = call i64 @sys_ptr(i64 47, i64 0, ptr @message, i64 1073741824)       ; recvmsg, MSG_CMSG_CLOEXEC
+  %got = call i64 @sys_ptr(i64 47, i64 4, ptr @message, i64 1073741824)       ; recvmsg, MSG_CMSG_CLOEXEC
   %ended = icmp slt i64 %got, 104
   br i1 %ended, label %leave, label %check
 leave:
@@ -393,7 +392,7 @@ some:
   br i1 %own, label %behind, label %sealed
 behind:
   %offset = call i64 @field(i64 4)
-  call void @map(i64 35, i64 %base, i64 %length, i64 1, i64 1048577, i64 1, i64 %offset)
+  call void @map(i64 35, i64 %base, i64 %length, i64 1, i64 1048577, i64 2, i64 %offset)
   br label %done
 sealed:
   %second = load i32, ptr getelementptr (%Cmsg, ptr @rights, i32 0, i32 3, i32 1)
@@ -412,7 +411,7 @@ define internal void @run_image() noinline noreturn #0 {
   call void @map_segments(i64 %image, i64 %count)
   call void @fit_areas()
   call void @map_inputs(i64 %flags)
-  %closed = call i64 @sys3(i64 436, i64 1, i64 4294967295, i64 0)            ; close_range: all but the socket
+  %closed = call i64 @sys3(i64 436, i64 0, i64 3, i64 0)                     ; close_range: all but the socket
   call void @demand(i64 36, i64 %closed)
   %wide_bit = and i64 %flags, 4
   %is_wide = icmp ne i64 %wide_bit, 0
@@ -451,12 +450,10 @@ leave:
   unreachable
 child:                                                                       ; who has got RUN and waits for a CPU goes first
   %yielded = call i64 @sys3(i64 24, i64 0, i64 0, i64 0)                     ; sched_yield
-  %socket = call i64 @sys3(i64 292, i64 4, i64 0, i64 0)                     ; dup3
-  call void @demand(i64 21, i64 %socket)
-  %memory = call i64 @sys3(i64 292, i64 2, i64 1, i64 0)
-  call void @demand(i64 22, i64 %memory)
-  %closed = call i64 @sys3(i64 436, i64 2, i64 4294967295, i64 0)
-  call void @demand(i64 23, i64 %closed)
+  %closed = call i64 @sys3(i64 436, i64 0, i64 1, i64 0)                     ; close_range: what is the nucleus's
+  call void @demand(i64 21, i64 %closed)
+  %left = call i64 @sys3(i64 3, i64 3, i64 0, i64 0)                         ; close: the owner's end
+  call void @demand(i64 22, i64 %left)
   call void @prepare()
   call void @await_run()
   call void @run_image()
@@ -865,8 +862,8 @@ define internal void @mask_signals() noinline #0 {
 
 ; nothing but the nucleus stays mapped: no stack of the kernel's making, no vDSO, no vvar
 define internal void @unmap_rest() noinline #0 {
-  %below = call i64 asm sideeffect "syscall", "={rax},{rax},{rdi},{rsi},~{rcx},~{r11},~{memory}"(i64 11, i64 65536, i64 138538465034240)
-  call void @require(i64 5, i64 %below)                                      ; 0x10000 up to 0x7e0000000000
+  %below = call i64 asm sideeffect "leaq nucleus_base(%rip), %rsi\0Asubq %rdi, %rsi\0Asyscall", "={rax},{rax},{rdi},~{rsi},~{rcx},~{r11},~{memory}"(i64 11, i64 65536)
+  call void @require(i64 5, i64 %below)                                      ; from 0x10000 on
   %above = call i64 asm sideeffect "leaq trampoline_limit(%rip), %rdi\0Amovabsq $$0x7ffffffff000, %rsi\0Asubq %rdi, %rsi\0Asyscall", "={rax},{rax},~{rdi},~{rsi},~{rcx},~{r11},~{memory}"(i64 11)
   call void @require(i64 6, i64 %above)
   ret void

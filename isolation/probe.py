@@ -14,7 +14,7 @@ from attrs import frozen
 
 from dandc.isolation import protocol
 from dandc.isolation.image import LOWEST, PAGE, load_image
-from dandc.isolation.layout import Limits
+from dandc.isolation.layout import NUCLEUS, Limits
 from dandc.isolation.nucleus import Unavailable, check_host, load
 from dandc.isolation.outcome import Outcome
 from dandc.isolation.pool import Exhausted, Pool, open_pool
@@ -23,8 +23,8 @@ from dandc.isolation.pool import Exhausted, Pool, open_pool
 _CALL = bytes.fromhex("b8270000000f050f0b")
 # mov eax, 20 (getpid of the 32-bit table); int 0x80; ud2
 _OLD_CALL = bytes.fromhex("b814000000cd800f0b")
-# movabs rax, 0x7e0000000000 (the nucleus's text); mov rax, [rax]; hlt
-_READ_NUCLEUS = bytes.fromhex("48b80000000000" + "7e0000" + "488b00f4")
+# movabs rax, NUCLEUS; mov rax, [rax]; hlt
+_READ_NUCLEUS = bytes.fromhex("48b8") + NUCLEUS.to_bytes(8, "little") + bytes.fromhex("488b00f4")
 # jmp to itself
 _SPIN = bytes.fromhex("ebfe")
 

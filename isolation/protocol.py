@@ -25,7 +25,7 @@ STEPS = {
     6: "unmapping above", 7: "giving up dumps", 8: "giving up privileges", 9: "installing the seccomp filter",
     10: "making a child's memory and socket", 11: "forking", 12: "handing a child over",
     13: "holding the pid namespace", 20: "tying a child to the nucleus", 21: "closing descriptors",
-    22: "closing descriptors", 23: "closing descriptors", 30: "reading the order", 31: "mapping the image",
+    22: "closing descriptors", 30: "reading the order", 31: "mapping the image",
     32: "mapping the stack", 33: "mapping the heap", 34: "mapping the window", 35: "mapping the inputs",
     36: "closing descriptors", 38: "unmapping the usual areas", 40: "arming a timer",
 }  # fmt: skip

@@ -15,7 +15,7 @@ from dandc.isolation import Image, Limits, Outcome, Pool, load_image, open_pool
 from dandc.isolation.build import read_sections
 
 BASE = 0x400000
-TRAMPOLINE = 0x7E0000004000
+TRAMPOLINE = 0x800E3000
 T = TypeVar("T")
 
 

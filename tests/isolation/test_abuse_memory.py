@@ -12,7 +12,7 @@ from machine_code import FINISH, SPIN, TRAMPOLINE, image
 from dandc.isolation import Limits, layout
 from dandc.isolation.nucleus import load
 
-NUCLEUS = 0x7E0000000000
+NUCLEUS = 0x800E0000
 AREAS = layout.areas(Limits())
 
 
@@ -33,8 +33,8 @@ def trusted_calls() -> list[int]:
     return [
         base + at
         for base, (flags, content) in loaded_pages().items()
-        if flags & 1 and base != TRAMPOLINE
-        for at in range(len(content))
+        if flags & 1
+        for at in range(TRAMPOLINE - base)
         if content[at : at + 2] == b"\x0f\x05"
     ]
 
@@ -45,7 +45,7 @@ def test_no_trusted_code_is_left_to_jump_to() -> None:
     calls = trusted_calls()
     assert len(calls) > 20
     blows = [words(address, number, 1, 9, 0) for address in calls for number in (57, 9)]
-    blows += [words(NUCLEUS + offset, 57) for offset in range(0, 0x4000, 64)]
+    blows += [words(NUCLEUS + offset, 57) for offset in range(0, TRAMPOLINE - NUCLEUS, 64)]
     with image(JUMP) as jumper:
         results = siege([(jumper, block) for block in blows])
 
@@ -58,7 +58,7 @@ NOBODYS = {
     "below the window": layout.WINDOW - 8, "behind the window": layout.WINDOW + AREAS.window_length,
     "below the heap": AREAS.heap - 8, "behind the heap": AREAS.heap + AREAS.heap_length, "inputs of others": AREAS.inputs,
     "heap of larger outputs": layout.areas(Limits(output=1 << 30)).heap, "far heap": 1 << 38, "further": 1 << 45,
-    "nucleus's text": NUCLEUS, "its constants": NUCLEUS + 0x1000, "its data": NUCLEUS + 0x2000, "its stack": NUCLEUS + 0x3000,
+    "nucleus's stack and data": NUCLEUS, "its text": NUCLEUS + 0x1000, "its constants": TRAMPOLINE - 0x1000,
     "below it": NUCLEUS - 8, "behind the trampoline": TRAMPOLINE + 4096, "usual program": 0x555555554000,
     "usual library": 0x7FFFF7DD5000, "usual vDSO": 0x7FFFF7FC1000, "usual stack": 0x7FFFFFFDE000, "top": 0x7FFFFFFFE000,
     "first beyond": 0x7FFFFFFFF000, "not canonical": 1 << 47, "kernel's map of memory": 0xFFFF888000000000,
@@ -67,9 +67,9 @@ NOBODYS = {
 
 
 def everywhere() -> list[int]:
-    """The addresses above, and 150 between the trampoline and the end, where the kernel puts stack and vDSO."""
+    """The addresses above, and 150 between the last area and the end, where the kernel puts stack and vDSO."""
     some = random.Random(7)
-    return [*NOBODYS.values(), *(some.randrange(TRAMPOLINE + 4096, 1 << 47, 4096) for _ in range(150))]
+    return [*NOBODYS.values(), *(some.randrange(AREAS.inputs, 1 << 47, 4096) for _ in range(150))]
 
 
 @attack("information", "sandbox.crash")
@@ -115,7 +115,8 @@ def test_what_can_be_read_is_known_byte_for_byte() -> None:
         "<9Q", layout.MAGIC, 0, 1, layout.WINDOW + 256, 4, AREAS.heap, 64 << 20, layout.WINDOW + 4096, 16 << 20
     )
     assert (head + bytes(256 - 72) + b"mine").ljust(4096, b"\0") == control
-    flags, pinned = loaded_pages()[TRAMPOLINE]
+    flags, text = loaded_pages()[NUCLEUS + 4096]
+    pinned = text[-4096:]
     assert 5 == flags
     assert pinned.ljust(4096, b"\0") == outcome.data[13312:]
 
