@@ -4,8 +4,8 @@ Knows neither language nor compiler nor machine: an image is the bytes of an ELF
 outcome is a checked copy of what the image left (`docs/image.md`). Untrusted are the image, taken for arbitrary machine
 code, and every byte that it leaves. Tour: `nucleus.ll` is the trusted program that forks children, `build.py` makes it,
 `nucleus.py` starts it, `image.py` checks images, `layout.py` says where things lie, `pool.py` runs calls, `outcome.py`
-checks outputs by comparing whole `columns.py`, `probe.py` says what holds on this host, `backend.py` what another way to
-isolate would have to offer, `inline.py` runs trusted code without any.
+checks outputs by comparing whole `columns.py`, `large.py` makes bytes objects of many MiB, `probe.py` says what holds on
+this host, `backend.py` what another way to isolate would have to offer, `inline.py` runs trusted code without any.
 `docs/security.md` says what is promised.
 """
 

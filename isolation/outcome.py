@@ -8,7 +8,6 @@ exist, and that values start at multiples of 16 (nothing depends on it: values a
 """
 
 import operator
-import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from itertools import chain, pairwise, repeat
 
 from attrs import frozen
 
+from dandc.isolation import large
 from dandc.isolation.columns import progression, uniform
 from dandc.isolation.image import PAGE
 
@@ -104,16 +104,10 @@ def reader(descriptor: int) -> Read:
     """Reads the output area, which begins behind the control page of a child's memfd."""
 
     def read(length: int, offset: int) -> bytes:
-        content = os.pread(descriptor, length, offset + PAGE)
-        if len(content) == length:
-            return content
-        parts = [content]  # the kernel gives at most 2 GiB at once
-        while length > (got := sum(map(len, parts))):
-            part = os.pread(descriptor, length - got, offset + PAGE + got)
-            if not part:
-                raise BadOutput("the output area is shorter than it was")
-            parts.append(part)
-        return b"".join(parts)
+        content = large.read(descriptor, length, offset + PAGE)
+        if len(content) < length:
+            raise BadOutput("the output area is shorter than it was")
+        return content
 
     return read
 

@@ -5,19 +5,15 @@ nothing else, and most steps over them are single calls into C. Values are encod
 here decodes them. An `ItemSet` is never changed after it is made.
 """
 
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import gt
 from typing import cast
 
+from dandc.isolation.large import copied
 from dandc.lang.values import frozen
 
 Buffer = bytes | memoryview
-
-_FREELY_FROM = 16 << 20
-_READ_MOST = 0x7FFFF000  # what Linux reads at once
 
 
 @frozen(slots=True, eq=False, repr=False)
@@ -77,21 +73,8 @@ def take(items: ItemSet, order: Sequence[int]) -> ItemSet:
 
 
 def as_bytes(value: Buffer) -> bytes:
-    """The value as bytes of its own.
-
-    Python's copying lets no other thread run meanwhile, a third of a second for a GiB, but reading from a file does: big
-    values go through a file in memory.
-    """
-    if isinstance(value, bytes) or not _FREELY_FROM <= len(value) <= _READ_MOST or sys.platform != "linux":
-        return bytes(value)
-    file = os.memfd_create("dandc-value")
-    try:
-        rest = memoryview(value)
-        while rest:
-            rest = rest[os.write(file, rest) :]
-        return os.pread(file, len(value), 0)
-    finally:
-        os.close(file)
+    """The value as bytes of its own."""
+    return value if isinstance(value, bytes) else copied(value)
 
 
 def all_bytes(values: Sequence[Buffer]) -> Sequence[bytes]:
