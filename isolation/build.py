@@ -23,8 +23,8 @@ HERE = Path(__file__).resolve().parent
 OWN_CALLS = {
     "close": 3, "mmap": 9, "munmap": 11, "madvise": 28, "setitimer": 38, "recvfrom": 45, "sendmsg": 46,
     "recvmsg": 47, "socketpair": 53, "fork": 57, "wait4": 61, "kill": 62, "ftruncate": 77, "getppid": 110,
-    "sched_yield": 24, "getpriority": 140, "setpriority": 141, "prctl": 157, "sched_setaffinity": 203, "ppoll": 271,
-    "memfd_create": 319, "close_range": 436,
+    "sched_yield": 24, "getpriority": 140, "setpriority": 141, "prctl": 157, "sched_setaffinity": 203, "timer_create": 222,
+    "timer_settime": 223, "ppoll": 271, "memfd_create": 319, "close_range": 436,
 }  # fmt: skip
 EXIT, EXIT_GROUP, MUNMAP = 60, 231, 11
 AUDIT_ARCH_X86_64 = 0xC000003E
