@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 OWN_CALLS = {
     "close": 3, "mmap": 9, "munmap": 11, "madvise": 28, "setitimer": 38, "recvfrom": 45, "sendmsg": 46,
     "recvmsg": 47, "socketpair": 53, "fork": 57, "wait4": 61, "kill": 62, "ftruncate": 77, "getppid": 110,
-    "getpriority": 140, "setpriority": 141, "prctl": 157, "sched_setaffinity": 203, "timer_create": 222,
+    "sched_yield": 24, "getpriority": 140, "setpriority": 141, "prctl": 157, "sched_setaffinity": 203, "timer_create": 222,
     "timer_settime": 223, "ppoll": 271, "memfd_create": 319, "close_range": 436,
 }  # fmt: skip
 EXIT, EXIT_GROUP, MUNMAP = 60, 231, 11

@@ -15,10 +15,10 @@
 ; that the nucleus never competes with a result for a CPU.
 ;
 ; Records are little endian. Owner to nucleus, up to 32 a message, 16 bytes { u32 kind, u32 slot, u32 generation, u32 0 }:
-;   1 TARGET (slot: how many children shall be alive)  2 KILL  3 REAP (a child whose end-of-file was seen: waits for it)
+;   1 TARGET (slot: how many children shall be alive; generation: number of this wish)  2 KILL  3 REAP (a child whose end-of-file was seen: waits for it)
 ; Nucleus to owner, 32 bytes { u32 kind, u32 slot, u32 generation, u32 status, u64 cpu_us, u64 extra }:
 ;   16 HELLO (status: layers)  17 READY (extra: pid; with descriptors 3 and 2)  18 EXIT (status: as wait4 gives it)
-;   19 STARVED (status: errno, extra: step)  20 REFUSED (status: errno, extra: step; the nucleus ends)
+;   19 STARVED (generation: the last wish known, status: errno, extra: step)  20 REFUSED (status: errno, extra: step; the nucleus ends)
 ;   READY may be followed in the same message by one EXIT: a death and its replacement wake the owner once.
 ; Child to owner, 32 bytes: 21 FAULT (status: errno, extra: step) before the image has been entered.
 ; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page and output area, the
@@ -65,6 +65,7 @@ target triple = "x86_64-unknown-linux-gnu"
 @slots = internal global [128 x %Slot] zeroinitializer, align 16
 @alive = internal global i32 0
 @target = internal global i32 0
+@wish = internal global i32 0                          ; number of the last TARGET
 @cpus = internal global [16 x i64] zeroinitializer, align 16   ; those of the nucleus at its start; none: there are more than 1024
 @parent = internal global i32 0                        ; what getppid gives in a child
 @init = internal global i32 0                          ; first process of the children's pid namespace, 0: none
@@ -488,7 +489,8 @@ define internal void @starve(i64 %step, i64 %result) noinline #0 {
   call void @send_obituary()                                                 ; the owner counts who is left
   %positive = sub i64 0, %result
   %errno = trunc i64 %positive to i32
-  call void @fill(i32 19, i32 0, i32 0, i32 %errno, i64 0, i64 %step)
+  %wish = load i32, ptr @wish
+  call void @fill(i32 19, i32 0, i32 %wish, i32 %errno, i64 0, i64 %step)
   %sent = call i64 @send(i64 0, i64 32, i1 false)
   %alive = load i32, ptr @alive
   store i32 %alive, ptr @target                                              ; until the owner asks again
@@ -614,6 +616,7 @@ announce:
   %size = add i64 %company, 32
   %sent = call i64 @send(i64 0, i64 %size, i1 true)
   %given = call i64 @sys3(i64 436, i64 2, i64 4, i64 0)
+  %yielded = call i64 @sys3(i64 24, i64 0, i64 0, i64 0)                     ; sched_yield: the child is to be called next
   %lost = icmp slt i64 %sent, 0
   br i1 %lost, label %no_send, label %done
 no_send:                                                                     ; its socket is gone now: the child ends by itself
@@ -756,6 +759,7 @@ define internal void @obey(ptr %order) noinline #0 {
   br i1 %is_target, label %set_target, label %about_child
 set_target:
   store i32 %slot, ptr @target
+  store i32 %generation, ptr @wish
   ret void
 about_child:
   %index = call i64 @meant(i32 %slot, i32 %generation)
@@ -941,8 +945,8 @@ mother:
 }
 
 ; Of two that want a CPU, who takes shorter turns gets it when it wakes (Linux 6.12; other kernels ignore this). The nucleus takes
-; long ones and its children those that are usual: a child that gets RUN, or has just been made, does not wait until all others
-; have been forked. Not where children would lose a priority by it.
+; long ones and its children those that are usual: a child that gets RUN does not wait until all others have been forked. Not
+; where children would lose a priority by it.
 define internal void @take_long_turns() noinline #0 {
   %priority = call i64 @sys3(i64 140, i64 0, i64 0, i64 0)                   ; getpriority: 20 less its own niceness
   %nice = sub i64 20, %priority

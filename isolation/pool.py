@@ -42,7 +42,7 @@ AHEAD = 2  # children ready beyond the slots, so that a slot that becomes free f
 IN_LOOP = 1 << 20  # bytes that may be copied on the event loop
 IDLE_S = 30.0
 QUICK_NS = 300_000  # a call that took no longer lets the next one of its image be awaited by polling
-POLL_NS = 100_000
+POLL_NS = 250_000
 _NO_START = "the sandbox nucleus cannot be started"
 START_S = 10.0
 CLOSE_S = 5.0
@@ -106,6 +106,7 @@ class Pool:
         self._hello: asyncio.Future[None] | None = None
         self._starting: asyncio.Future[None] | None = None
         self._target = 0
+        self._wish = 0  # number of the last order that said so
         self._running = 0
         self._children: dict[int, _Child] = {}  # by descriptor of the socket: not yet dead
         self._slots: dict[tuple[int, int], _Child] = {}  # by slot and generation: not yet reaped
@@ -121,7 +122,7 @@ class Pool:
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
         self._explaining = 0  # calls that wait for a wait status
-        self._batch = max(1, min(slots // 2, 4))
+        self._batch = max(1, min(slots // 2, 2))
         self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
         self._planner = layout.Planner()
         self._places = Places()
@@ -502,6 +503,8 @@ class Pool:
             if child is not None:
                 self._learn_status(child, status, cpu_us)
         elif kind == protocol.STARVED:
+            if generation != self._wish:
+                return  # said before it had read that more are wanted: it tries again
             self._target = -1  # the nucleus has given up until it is asked again
             self._shortage = Exhausted(protocol.describe(extra, status))
             if not self._slots:
@@ -564,7 +567,8 @@ class Pool:
     def _want(self, children: int) -> None:
         if self._target != children:
             self._target = children
-            self._send(protocol.ORDER.pack(protocol.TARGET, children, 0, 0))
+            self._wish = (self._wish + 1) % (1 << 32)
+            self._send(protocol.ORDER.pack(protocol.TARGET, children, self._wish, 0))
 
     async def resize(self, children: int) -> None:
         """Waits until just so many ready children are there, for measurements and for warming up before load.

@@ -1,6 +1,7 @@
 """A call in a fresh child: what it gets, what comes back, and that nothing of another call is there."""
 
 import asyncio
+import ctypes
 import os
 import struct
 import threading
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from abuse import attack
-from machine_code import ECHO, FINISH, SPIN, call, image, run, running_children, until
+from machine_code import ECHO, FINISH, SPIN, call, image, nucleus_pid, run, running_children, until
 
 from dandc.isolation import ABSENT, Limits, Outcome, open_pool, seal_inputs
 from dandc.isolation.places import Places
@@ -243,3 +244,28 @@ def test_only_short_calls_leave_a_cpu_to_the_interpreter() -> None:
 
     with image(SPIN) as spin:
         assert [every, every - {min(every)}, every] == run(places())
+
+
+def turn_ns(pid: int) -> int:
+    """How long a process keeps a CPU that others wait for, 0 where the kernel has no such thing: sched_getattr."""
+    attributes = ctypes.create_string_buffer(48)
+    assert 0 == ctypes.CDLL(None, use_errno=True).syscall(315, pid, attributes, 48, 0), os.strerror(ctypes.get_errno())
+    return int(struct.unpack_from("<Q", attributes, 24)[0])
+
+
+@pytest.mark.skipif(not turn_ns(0), reason="a kernel before Linux 6.12")
+@pytest.mark.skipif(os.getpriority(os.PRIO_PROCESS, 0) < 0, reason="children would lose their priority by it")
+def test_children_take_shorter_turns_than_the_nucleus() -> None:
+    """One that wakes gets the CPU of a nucleus that is forking others; turns are those of any process."""
+
+    async def turns() -> tuple[int, int]:
+        async with open_pool(2) as pool:
+            task = asyncio.create_task(pool.run(spin, [], 0, 1))
+            (pid,) = await until(lambda: running_children(pool))
+            found = turn_ns(pid), turn_ns(nucleus_pid(pool))
+            task.cancel()
+            await asyncio.wait([task])
+        return found
+
+    with image(SPIN) as spin:
+        assert (turn_ns(0), 10_000_000) == run(turns())

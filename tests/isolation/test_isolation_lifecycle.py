@@ -1,6 +1,7 @@
 """Deaths, cancellation and ends: whatever happens, the right call is told, the pool goes on, and nothing is left."""
 
 import asyncio
+import errno
 import gc
 import os
 import resource
@@ -484,3 +485,27 @@ def test_short_calls_stay_off_one_cpu(calls: int, lately: float, background: boo
         for _ in range(100):
             finish.usage.count(1, 50)
         assert 0 == places.flag(finish, background=False)
+
+
+def test_an_older_word_of_shortage_fails_nobody() -> None:
+    """What the nucleus said before it read that more are wanted is no answer to that: it tries again. A newer one is."""
+
+    async def words() -> tuple[str | None, str | None]:
+        async with open_pool(2) as pool:
+            await pool.resize(0)
+            os.kill(nucleus_pid(pool), signal.SIGSTOP)
+            try:
+                first = asyncio.create_task(pool.run(finish, [], 0, 1))
+                await until(lambda: len(pool._waiters) == 1)
+                pool._obey((protocol.STARVED, 0, pool._wish - 1, errno.EAGAIN, 0, 11), [])
+                assert pool._waiters
+                second = asyncio.create_task(pool.run(finish, [], 0, 1))
+                await until(lambda: len(pool._waiters) == 2)
+                pool._obey((protocol.STARVED, 0, pool._wish, errno.EAGAIN, 0, 11), [])
+                assert not pool._waiters
+            finally:
+                os.kill(nucleus_pid(pool), signal.SIGCONT)
+            return (await first).error, (await second).error
+
+    with image(FINISH) as finish:
+        assert ("host.exhausted", "host.exhausted") == run(words())
