@@ -1,9 +1,16 @@
-"""Options and fixtures that all areas share: golden files, rewritten by `pytest --bless`."""
+"""Options and fixtures that all areas share: golden files, rewritten by `pytest --bless`, and caches to start from."""
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Without their bytecode every process that a test starts compiles the whole house first, which takes it as long as its work.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,3 +30,22 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert path.read_text(encoding="utf-8") == text
 
     return check
+
+
+@pytest.fixture(scope="session")
+def fresh_cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """`fresh_cache(folder)` makes a cache folder without programs and images.
+
+    What is in it are the parser's tables, which are the same for all programs and take half a second to build.
+    """
+    made = tmp_path_factory.mktemp("tables")
+    code = "import sys; from dandc.lang.grammar import tables; tables(sys.argv[1])"
+    subprocess.run([sys.executable, "-P", "-c", code, made], check=True)
+    (tables,) = made.iterdir()
+
+    def make(folder: Path) -> Path:
+        folder.mkdir(mode=0o700)
+        shutil.copy2(tables, folder)
+        return folder
+
+    return make

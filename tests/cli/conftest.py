@@ -137,11 +137,9 @@ class CommandLine:
 
 
 @pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warm_cache(tmp_path_factory: pytest.TempPathFactory, fresh_cache: Callable[[Path], Path]) -> Path:
     """One cache folder for all tests that are not about it: programs are compiled once."""
-    folder = tmp_path_factory.mktemp("cache")
-    folder.chmod(0o700)
-    return folder
+    return fresh_cache(tmp_path_factory.mktemp("shared") / "cache")
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +158,12 @@ def dandc(tmp_path: Path, warm_cache: Path) -> CommandLine:
 def cold(tmp_path: Path) -> CommandLine:
     """The command line in an empty folder, with an empty cache."""
     return CommandLine(tmp_path, tmp_path / "cache")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, fresh_cache: Callable[[Path], Path]) -> CommandLine:
+    """The command line in an empty folder, with a cache that holds no program."""
+    return CommandLine(tmp_path, fresh_cache(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -114,8 +114,8 @@ class Terminal:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
+def cache(tmp_path: Path, fresh_cache: Callable[[Path], Path]) -> Path:
+    return fresh_cache(tmp_path / "cache")
 
 
 @pytest.fixture
