@@ -1,13 +1,15 @@
 """Options and fixtures that all areas share: golden files, rewritten by `pytest --bless`, and caches to start from."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from warm import Warm
 
 # Without their bytecode every process that a test starts compiles the whole house first, which takes it as long as its work.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -15,6 +17,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite golden files with what the tests produced")
+    parser.addoption("--anew", action="store_true", help="start every process of the command line anew, none as a fork")
 
 
 @pytest.fixture
@@ -49,3 +52,19 @@ def fresh_cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Pa
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def warm_cache(tmp_path_factory: pytest.TempPathFactory, fresh_cache: Callable[[Path], Path]) -> Path:
+    """One cache folder for all tests that are not about it: programs are compiled once."""
+    return fresh_cache(tmp_path_factory.mktemp("shared") / "cache")
+
+
+@pytest.fixture(scope="session")
+def warm(warm_cache: Path, request: pytest.FixtureRequest) -> Iterator[Warm | None]:
+    """The process whose forks stand for the command line; none with `--anew`."""
+    if request.config.getoption("--anew"):
+        yield None
+        return
+    with contextlib.closing(Warm(warm_cache)) as made:
+        yield made
