@@ -4,7 +4,6 @@ A user's module is a file; `import "lib/x.dnd"` is relative to the importing fil
 root module is called `main`, others after their path from the root's folder.
 """
 
-import functools
 import hashlib
 import os
 import re
@@ -124,11 +123,15 @@ def _resource(name: str) -> Traversable:
     return files("dandc.stdlib").joinpath(f"{name}.dnd")
 
 
-@functools.cache
+_parsed: dict[str, tuple[Source, ParseResult]] = {}
+
+
 def _standard_module(name: str, grammar_cache: Path | None) -> tuple[Source, ParseResult]:
-    """A module of the standard library, parsed once a process: it does not change while we run."""
-    source = Source(f"std:{name}", _resource(name).read_text("utf-8"))
-    return source, parse(source, cache_dir=grammar_cache)
+    """A module of the standard library, parsed once a process, whatever the cache: it does not change while we run."""
+    if name not in _parsed:
+        source = Source(f"std:{name}", _resource(name).read_text("utf-8"))
+        _parsed[name] = source, parse(source, cache_dir=grammar_cache)
+    return _parsed[name]
 
 
 @define

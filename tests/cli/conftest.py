@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "render_logs"
 DANDC = (sys.executable, "-P", "-m", "dandc")
-
+# Variables that Python reads when it starts.
+FOR_THE_INTERPRETER = re.compile("PYTHON|LC_|LANG")
 
 # Runs its arguments under a filter of system calls that refuses filters: a host without seccomp.
 WITHOUT_SECCOMP = """
@@ -86,11 +88,12 @@ class Finished:
 
 @dataclass
 class CommandLine:
-    """Runs `dandc` with a cache folder of its own and nothing of the user's."""
+    """Runs `dandc` with a cache folder of its own and nothing of the user's; with `warm` as a fork, see there."""
 
     folder: Path
     cache: Path
     environment: dict[str, str] = field(default_factory=dict)
+    warm: Warm | None = None
     command = DANDC
 
     def variables(self) -> dict[str, str]:
@@ -98,6 +101,9 @@ class CommandLine:
         return {**kept, "HOME": str(self.folder), "DANDC_CACHE": str(self.cache), **self.environment}
 
     def __call__(self, *arguments: str | Path, wrapper: Sequence[str] = (), timeout: float = 55) -> Finished:
+        if self.warm is not None and not wrapper and not any(map(FOR_THE_INTERPRETER.match, self.environment)):
+            status, out, err = self.warm.run([*map(str, arguments)], self.folder, self.variables(), timeout=timeout)
+            return Finished(status, out, err.decode())
         finished = subprocess.run(
             [*wrapper, *DANDC, *map(str, arguments)],
             cwd=self.folder,
@@ -137,29 +143,27 @@ class CommandLine:
 
 
 @pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache folder for all tests that are not about it: programs are compiled once."""
-    folder = tmp_path_factory.mktemp("cache")
-    folder.chmod(0o700)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def command_line() -> Callable[[Path], CommandLine]:
     """`command_line(folder)` is the command line in that folder, with an empty cache below it."""
     return lambda folder: CommandLine(folder, folder / "cache")
 
 
 @pytest.fixture
-def dandc(tmp_path: Path, warm_cache: Path) -> CommandLine:
+def dandc(tmp_path: Path, warm_cache: Path, warm: Warm | None) -> CommandLine:
     """The command line in an empty folder, with a cache that other tests share."""
-    return CommandLine(tmp_path, warm_cache)
+    return CommandLine(tmp_path, warm_cache, warm=warm)
 
 
 @pytest.fixture
 def cold(tmp_path: Path) -> CommandLine:
     """The command line in an empty folder, with an empty cache."""
     return CommandLine(tmp_path, tmp_path / "cache")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, fresh_cache: Callable[[Path], Path], warm: Warm | None) -> CommandLine:
+    """The command line in an empty folder, with a cache that holds no program."""
+    return CommandLine(tmp_path, fresh_cache(tmp_path / "cache"), warm=warm)
 
 
 @pytest.fixture

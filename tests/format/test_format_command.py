@@ -3,20 +3,34 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm import Warm
 
 UGLY = "fn  f( ) = 1 ; // c\n"
 PRETTY = "fn f() = 1;  // c\n"
 
 
-def fmt(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-P", "-m", "dandc", "fmt", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=50)
+Fmt = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
-def test_files_are_rewritten_only_if_they_change(tmp_path: Path) -> None:
+@pytest.fixture
+def fmt(warm: Warm | None) -> Fmt:
+    """`fmt(*arguments, stdin=...)` is `dandc fmt`."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        given = ["fmt", *map(str, arguments)]
+        if warm is not None:
+            return subprocess.CompletedProcess(given, *warm.run(given, Path.cwd(), dict(os.environ), given=stdin))
+        command = [sys.executable, "-P", "-m", "dandc", *given]
+        return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=50)
+
+    return run
+
+
+def test_files_are_rewritten_only_if_they_change(tmp_path: Path, fmt: Fmt) -> None:
     """An unformatted file is replaced and keeps its permissions; a formatted one is not touched."""
     ugly, pretty = tmp_path / "ugly.dnd", tmp_path / "pretty.dnd"
     ugly.write_text(UGLY)
@@ -32,7 +46,7 @@ def test_files_are_rewritten_only_if_they_change(tmp_path: Path) -> None:
     assert ["pretty.dnd", "ugly.dnd"] == sorted(os.listdir(tmp_path))
 
 
-def test_check_lists_and_writes_nothing(tmp_path: Path) -> None:
+def test_check_lists_and_writes_nothing(tmp_path: Path, fmt: Fmt) -> None:
     """A folder is walked for .dnd files, hidden folders left out; the status says whether something would change."""
     (tmp_path / "sub").mkdir()
     (tmp_path / ".hidden").mkdir()
@@ -47,7 +61,7 @@ def test_check_lists_and_writes_nothing(tmp_path: Path) -> None:
     assert 0 == fmt("--check", tmp_path / "fine.dnd").returncode
 
 
-def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
+def test_diff_shows_and_writes_nothing(tmp_path: Path, fmt: Fmt) -> None:
     """A unified diff; with `--check` the status says that there is one."""
     file = tmp_path / "a.dnd"
     file.write_text(UGLY)
@@ -62,7 +76,7 @@ def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "written", [UGLY.encode(), b"\xef\xbb\xbf" + PRETTY.encode(), PRETTY.replace("\n", "\r\n").encode()]
 )
-def test_standard_input(written: bytes) -> None:
+def test_standard_input(written: bytes, fmt: Fmt) -> None:
     """`-` reads standard input and writes to standard output: UTF-8 without a byte order mark, lines end with LF."""
     done = fmt("-", stdin=written)
 
@@ -70,7 +84,7 @@ def test_standard_input(written: bytes) -> None:
     assert 1 == fmt("--check", "-", stdin=written).returncode
 
 
-def test_a_line_end_is_a_change_too(tmp_path: Path) -> None:
+def test_a_line_end_is_a_change_too(tmp_path: Path, fmt: Fmt) -> None:
     """What a diff of lines cannot show is said in words."""
     file = tmp_path / "a.dnd"
     file.write_bytes(PRETTY.encode().rstrip(b"\n"))
@@ -80,7 +94,7 @@ def test_a_line_end_is_a_change_too(tmp_path: Path) -> None:
     assert b"a.dnd: only its last line or its encoding would change\n" in done.stdout
 
 
-def test_mistakes_cost_their_file_only(tmp_path: Path) -> None:
+def test_mistakes_cost_their_file_only(tmp_path: Path, fmt: Fmt) -> None:
     """A file that does not parse is shown and left alone; the others are formatted."""
     wrong, ugly, binary = tmp_path / "a.dnd", tmp_path / "b.dnd", tmp_path / "c.dnd"
     wrong.write_text("fn f( {")
@@ -96,7 +110,7 @@ def test_mistakes_cost_their_file_only(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_bad_standard_input() -> None:
+def test_bad_standard_input(fmt: Fmt) -> None:
     """Bytes that are no text are refused with a code."""
     done = fmt("-", stdin=b"\xff")
 
@@ -104,7 +118,7 @@ def test_bad_standard_input() -> None:
     assert b"U0902" in done.stderr
 
 
-def test_symbolic_links_stay(tmp_path: Path) -> None:
+def test_symbolic_links_stay(tmp_path: Path, fmt: Fmt) -> None:
     """The file behind a link is replaced, not the link."""
     (tmp_path / "real.dnd").write_text(UGLY)
     (tmp_path / "link.dnd").symlink_to("real.dnd")
@@ -138,6 +152,6 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert ["a.dnd"] == os.listdir(tmp_path)
 
 
-def test_wrong_use() -> None:
+def test_wrong_use(fmt: Fmt) -> None:
     """Without files there is nothing to do: wrong use."""
     assert 2 == fmt().returncode

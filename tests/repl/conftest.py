@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from warm import Warm
 
 DANDC = (sys.executable, "-P", "-m", "dandc", "repl")
 PATIENCE_S = 30.0
@@ -114,8 +115,8 @@ class Terminal:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
+def cache(tmp_path: Path, fresh_cache: Callable[[Path], Path]) -> Path:
+    return fresh_cache(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -153,22 +154,28 @@ class Script:
 
 
 @pytest.fixture
-def script(tmp_path: Path, cache: Path) -> Callable[..., Script]:
+def script(tmp_path: Path, cache: Path, warm: Warm | None) -> Callable[..., Script]:
     """`script(text, *arguments)` runs a session with `text` as its standard input."""
 
-    def run(text: str, *arguments: str) -> Script:
+    def session(text: bytes, arguments: tuple[str, ...]) -> tuple[int, bytes, bytes]:
+        if warm is not None:
+            return warm.run(["repl", *arguments], tmp_path, environment(cache), given=text)
         finished = subprocess.run(
             [*DANDC, *arguments],
             cwd=tmp_path,
             env=environment(cache),
-            input=text.encode(),
+            input=text,
             capture_output=True,
             check=False,
             timeout=60,
         )
-        err = finished.stderr.decode()
+        return finished.returncode, finished.stdout, finished.stderr
+
+    def run(text: str, *arguments: str) -> Script:
+        status, out, errors = session(text.encode(), arguments)
+        err = errors.decode()
         assert "Traceback" not in err
         assert "U0909" not in err
-        return Script(finished.returncode, finished.stdout.decode(), err)
+        return Script(status, out.decode(), err)
 
     return run

@@ -206,7 +206,6 @@ def test_the_history_is_kept_for_its_owner_and_comes_back(terminal: Start, cache
 def test_a_history_that_cannot_be_kept_is_said_and_costs_nothing_else(
     terminal: Start, cache: Path, tmp_path: Path
 ) -> None:
-    cache.mkdir(mode=0o700)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("not ours", encoding="utf-8")
     (cache / "repl-history").symlink_to(elsewhere)

@@ -1,6 +1,7 @@
 """The runner fails what is wrong: deliberately wrong chapters, engines that disagree, an implementation that breaks."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -215,10 +216,19 @@ def test_code_that_cannot_be_generated_fails_its_example(monkeypatch, failures):
     assert "the implementation fails with RuntimeError: no code" in found
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dandc", "conform", *arguments], capture_output=True, text=True, timeout=50, check=False
-    )
+@pytest.fixture
+def command(warm, tmp_path):
+    """`command(*arguments)` is `dandc conform`."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        given = ["conform", *arguments]
+        if warm is not None:
+            status, out, err = warm.run(given, tmp_path, dict(os.environ))
+            return subprocess.CompletedProcess(given, status, out.decode(), err.decode())
+        command = [sys.executable, "-m", "dandc", *given]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+
+    return run
 
 
 def write(folder: Path, *commands: str) -> None:
@@ -226,7 +236,7 @@ def write(folder: Path, *commands: str) -> None:
     (folder / "01.md").write_text(f"r[a.b]\nr[a.c]\n~~~dnd example id=one rules=a.b\n{PROGRAM}{body}~~~\n", "utf-8")
 
 
-def test_the_command_prints_a_report_for_machines(tmp_path):
+def test_the_command_prints_a_report_for_machines(command, tmp_path):
     write(tmp_path, "call div(7, 2) => 3")
 
     done = command(str(tmp_path), "--json")
@@ -239,7 +249,7 @@ def test_the_command_prints_a_report_for_machines(tmp_path):
     assert 1 == done.returncode  # a rule has no example
 
 
-def test_the_command_lists_failures_for_people(tmp_path):
+def test_the_command_lists_failures_for_people(command, tmp_path):
     write(tmp_path, "call div(7, 2) => 4")
 
     done = command(str(tmp_path))
@@ -250,7 +260,7 @@ def test_the_command_lists_failures_for_people(tmp_path):
     assert 1 == done.returncode
 
 
-def test_a_folder_that_is_not_there_is_a_diagnostic(tmp_path):
+def test_a_folder_that_is_not_there_is_a_diagnostic(command, tmp_path):
     done = command(str(tmp_path / "none"))
 
     assert (1, "") == (done.returncode, done.stdout)

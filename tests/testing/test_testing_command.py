@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from warm import Warm
 
 from dandc import stdlib
 
@@ -46,9 +47,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Runner:
     """Runs the command in a folder of its own."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, warm: Warm | None) -> None:
         self.folder = folder
         self.cache = cache
+        self.warm = warm
 
     def write(self, name: str, text: str) -> str:
         path = self.folder / name
@@ -57,17 +59,23 @@ class Runner:
         return name
 
     def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return self.command("test", *arguments)
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "DANDC_CACHE": str(self.cache)}
-        command = [sys.executable, "-m", "dandc", "test", *arguments]
+        if self.warm is not None:
+            status, out, err = self.warm.run([*arguments], self.folder, environment)
+            return subprocess.CompletedProcess(arguments, status, out.decode(), err.decode())
+        command = [sys.executable, "-m", "dandc", *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=50, check=False
         )
 
 
 @pytest.fixture
-def dandc(tmp_path: Path, cache: Path) -> Runner:
+def dandc(tmp_path: Path, cache: Path, warm: Warm | None) -> Runner:
     cache.chmod(0o700)
-    return Runner(tmp_path, cache)
+    return Runner(tmp_path, cache, warm)
 
 
 def test_passing(dandc: Runner) -> None:
@@ -212,16 +220,9 @@ def test_check_looks_at_tests(dandc: Runner) -> None:
     """`dandc check` reports a mistake in a test; `dandc run` does without tests."""
     text = 'composition main() => (x: i64) { x = one(); } function one() => (x: i64) = 1; test "t" { expect 3; }'
     name = dandc.write("a.dnd", text)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(dandc.folder), "DANDC_CACHE": str(dandc.cache)}
-
-    def command(word: str) -> "subprocess.CompletedProcess[str]":
-        arguments = [sys.executable, "-m", "dandc", word, name]
-        return subprocess.run(
-            arguments, cwd=dandc.folder, env=environment, capture_output=True, text=True, timeout=50, check=False
-        )
-
-    assert command("check").returncode == 1
-    assert "T0301" in command("check").stderr
-    ran = command("run")
+    checked = dandc.command("check", name)
+    assert checked.returncode == 1
+    assert "T0301" in checked.stderr
+    ran = dandc.command("run", name)
     assert ran.returncode == 0, ran.stderr
     assert "x: 1" in ran.stdout
