@@ -1,7 +1,10 @@
 """System calls: every number through every door, forged frames, and what each would have been good for."""
 
+import os
 import struct
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from abuse import COMPATIBILITY, JUMP, OLD_SYSCALL, SYSCALL, attack, siege, told, words
@@ -254,3 +257,39 @@ def test_the_only_descriptor_is_of_no_use() -> None:
 def test_no_socket_and_no_shared_object_is_made() -> None:
     """Families from UNIX to vsock, System V and POSIX objects, keys, the kernel's log."""
     asked_for("network")
+
+
+KERNEL = Path("/proc/sys/kernel")
+
+
+@attack("calls", "sandbox.forbidden", "sandbox.crash")
+@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="the kernel's log cannot be read here")
+def test_kills_do_not_flood_the_log_of_the_host() -> None:
+    """Of 600 children that die of the filter or of a fault the kernel prints no more than its limit lets through."""
+    seconds, lines = (int((KERNEL / f"printk_ratelimit{name}").read_text()) for name in ("", "_burst"))
+    if not seconds:
+        pytest.skip("this host wants every line")
+    log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        os.lseek(log, 0, os.SEEK_END)
+        began = time.monotonic()
+        with image(SYSCALL) as caller, image("ud2") as broken:
+            siege([(caller, words(39)), (broken, b"")] * 300)
+        windows = (time.monotonic() - began) // seconds + 2
+        printed = Counter("type=1326" in line for line in lines_of(log))
+    finally:
+        os.close(log)
+    assert printed[True] <= windows * lines
+    assert printed.total() < 300
+
+
+def lines_of(log: int) -> list[str]:
+    """What has been printed since the log was read last."""
+    found = []
+    while True:
+        try:
+            found.append(os.read(log, 8192).decode())
+        except BrokenPipeError:  # lines were overwritten before they were read
+            found.append("")
+        except BlockingIOError:
+            return found

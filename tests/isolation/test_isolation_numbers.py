@@ -124,6 +124,12 @@ def numbers(bars: dict[str, float]) -> list[tuple[str, str, tuple[str, ...]]]:
             ("the_filter_allows_what_the_document_counts",),
         ),
         (
+            "Lines of killed children in the host's log",
+            "as many as the kernel prints of any sort, 10 in 5 s unless its operator has changed that "
+            "(`kernel.printk_ratelimit`); where an audit daemon takes them, its own limit (`auditctl -r`)",
+            ("kills_do_not_flood_the_log_of_the_host",),
+        ),
+        (
             "Children of a pool",
             f"at most {protocol.MAX_CHILDREN}, ready ones included; none {pool.IDLE_S:g} s after the last call",
             ("slots_end_where_children_do", "an_idle_pool_keeps_no_children_and_wakes_again"),
