@@ -260,7 +260,7 @@ def triples() -> Iterator[Call]:
 
 
 @pytest.mark.parametrize(("cases", "count"), [(pairs, 6 * 32 * 32), (triples, 36 * 8**3)])
-def test_joins_match_the_oracle(cases: Any, count: int, record_property: Any) -> None:
+def test_joins_match_the_oracle(cases: Any, count: int) -> None:
     """All pairs of subsets of five keys and all triples of subsets of three, with every neighbour."""
     source = random.Random(3)
     compared = 0
@@ -269,7 +269,6 @@ def test_joins_match_the_oracle(cases: Any, count: int, record_property: Any) ->
         compared += 1
         wrong += [f"{call.sides} {call.strategies}: {found}" for found in mismatches(call, source)]
     print(f"{cases.__name__}: {compared} cases compared, {len(wrong)} mismatches")
-    record_property("cases", compared)
     assert (compared, wrong[:3]) == (count, [])
 
 
