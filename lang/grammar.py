@@ -1,6 +1,6 @@
 """The grammar as lark tables, built once a process.
 
-Building the tables takes about 0.15 s, loading pickled ones about 15 ms, so a caller that owns a private directory may
+Building the tables takes half a second, loading pickled ones about 15 ms, so a caller that owns a private directory may
 pass it as `cache_dir`. A pickle runs code when it is loaded: the directory must be writable by its owner only, and that
 is the caller's duty. Nothing else in `lang` touches a file, and lark is imported only when a text is parsed.
 """
