@@ -237,7 +237,8 @@ define internal void @arm(i64 %which, i64 %us) noinline #0 {
   ret void
 }
 
-; CPU time below a second is counted by the scheduler's clock and looked at each tick; setitimer counts ticks, and one more
+; CPU time below a second is counted by the scheduler's clock and looked at each tick; setitimer counts ticks, and one more: it
+; serves where the host gives no timer, of which a user has only as many as RLIMIT_SIGPENDING says
 define internal void @arm_cpu(i64 %us) noinline #0 {
   %short = icmp ult i64 %us, 1000000
   br i1 %short, label %exact, label %coarse
@@ -248,7 +249,9 @@ exact:                                                                       ; s
   store i64 0, ptr @scratch
   store i64 27, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)
   %made = call i64 @sys3(i64 222, i64 2, i64 ptrtoint (ptr @scratch to i64), i64 ptrtoint (ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 8) to i64))
-  call void @demand(i64 40, i64 %made)                                       ; timer_create, CLOCK_PROCESS_CPUTIME_ID
+  %none = icmp slt i64 %made, 0                                              ; timer_create, CLOCK_PROCESS_CPUTIME_ID
+  br i1 %none, label %coarse, label %settle
+settle:
   %ns = mul i64 %us, 1000
   store i64 0, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)
   store i64 0, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 2)
@@ -531,7 +534,7 @@ socket:
   ret i64 %paired                                                            ; socketpair, SEQPACKET|CLOEXEC
 }
 
-; moves the EXIT that waits, if any, to place `index` of @record; gives its size
+; moves the EXIT that waits, if any, to place `index` of @record; gives its size. All but its kind stays, for @spawn
 define internal i64 @take_obituary(i64 %index) noinline #0 {
   %kind = load i32, ptr @obituary
   %none = icmp eq i32 %kind, 0
@@ -620,6 +623,12 @@ announce:
   %lost = icmp slt i64 %sent, 0
   br i1 %lost, label %no_send, label %done
 no_send:                                                                     ; its socket is gone now: the child ends by itself
+  %alone = icmp eq i64 %company, 0
+  br i1 %alone, label %reap, label %keep
+keep:                                                                        ; its owner waits for the EXIT: it goes on its own
+  store i32 18, ptr @obituary
+  br label %reap
+reap:
   %reaped = call i1 @reap(i64 %slot)
   call void @starve(i64 12, i64 %sent)
   ret i1 false
@@ -946,12 +955,16 @@ mother:
 
 ; Of two that want a CPU, who takes shorter turns gets it when it wakes (Linux 6.12; other kernels ignore this). The nucleus takes
 ; long ones and its children those that are usual: a child that gets RUN does not wait until all others have been forked. Not
-; where children would lose a priority by it.
+; where children would lose a priority by it, and not out of another class than the usual one, better or worse: it is the owner's.
 define internal void @take_long_turns() noinline #0 {
   %priority = call i64 @sys3(i64 140, i64 0, i64 0, i64 0)                   ; getpriority: 20 less its own niceness
   %nice = sub i64 20, %priority
-  %favoured = icmp slt i64 %nice, 0
-  br i1 %favoured, label %done, label %set
+  %odd = icmp ugt i64 %nice, 19                                              ; negative, or no answer
+  br i1 %odd, label %done, label %look
+look:
+  %class = call i64 @sys3(i64 145, i64 0, i64 0, i64 0)                      ; sched_getscheduler: SCHED_OTHER is 0
+  %usual = icmp eq i64 %class, 0
+  br i1 %usual, label %set, label %done
 set:                                                                         ; struct sched_attr: size, SCHED_OTHER
   store i64 48, ptr @scratch
   store i64 1, ptr getelementptr ([32 x i64], ptr @scratch, i64 0, i64 1)    ; SCHED_FLAG_RESET_ON_FORK

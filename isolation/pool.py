@@ -121,6 +121,7 @@ class Pool:
         self._changed = asyncio.Event()  # set whenever children come, end or are given back
         self._litter: list[_Child] = []  # dead, to be cleared away
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
+        self._unsent: deque[bytes] = deque()  # orders for a nucleus that has not read those before
         self._explaining = 0  # calls that wait for a wait status
         self._batch = max(1, min(slots // 2, 2))
         self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
@@ -446,11 +447,13 @@ class Pool:
     # What the nucleus and the children say ----------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        for descriptor, _ in self._epoll.poll(0):
+        for descriptor, events in self._epoll.poll(0):
             child = self._children.get(descriptor)
             if child is not None:
                 self._hear_end(child)
             elif self._nucleus is not None:
+                if events & select.EPOLLOUT:
+                    self._send_rest(self._nucleus.control)
                 self._hear_nucleus(self._nucleus.control)
 
     def _hear_end(self, child: _Child) -> None:
@@ -559,10 +562,24 @@ class Pool:
     def _send(self, orders: bytes) -> None:
         if self._nucleus is None:
             return
+        if self._unsent:
+            self._unsent.append(orders)
+            return
         try:
             self._nucleus.control.send(orders, _SEND)
+        except BlockingIOError:
+            self._unsent.append(orders)
+            self._epoll.modify(self._nucleus.control.fileno(), select.EPOLLIN | select.EPOLLOUT)
         except ConnectionError:
             return  # its end is heard elsewhere
+
+    def _send_rest(self, control: socket.socket) -> None:
+        """What a nucleus had no room for, now that it has read some: an order that is lost would never be said again."""
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            while self._unsent:
+                control.send(self._unsent[0], _SEND)
+                self._unsent.popleft()
+            self._epoll.modify(control.fileno(), select.EPOLLIN)
 
     def _want(self, children: int) -> None:
         if self._target != children:
@@ -635,6 +652,7 @@ class Pool:
             self._learn_status(child, -1, 0)
         self._slots.clear()
         self._reaps.clear()
+        self._unsent.clear()
         while self._ready:
             self._dismiss(self._ready.popleft())
         self._fail_waiters(Lost())

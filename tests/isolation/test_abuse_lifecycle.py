@@ -6,9 +6,11 @@ import os
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,11 +164,17 @@ def test_out_of_memory_the_kernel_kills_the_greedy_child_alone() -> None:
         besieged(calls, slots=2)
 
 
+def become_nobody() -> None:
+    """Root is above many limits."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+
+
 def few_processes() -> str:
     """As an ordinary user whose limit on processes is reached once the pool is open."""
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+    become_nobody()
 
     async def calls() -> str:
         async with open_pool(2) as pool:
@@ -194,6 +202,87 @@ def test_a_user_without_processes_is_told_so() -> None:
     assert "host.exhausted forking: Resource temporarily unavailable None" == said
 
 
+def too_many_under_way() -> str:
+    """Every child of a pool dies, and none can be handed over in its place: this user has too many descriptors in messages."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    become_nobody()
+
+    async def calls() -> str:
+        async with open_pool(2) as pool:
+            await pool.resize(4)
+            one, other = socket.socketpair()
+            with one, other:
+                for _ in range(3):
+                    rights = array("i", [some.fileno()] * 24)
+                    one.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                starved = [await pool.run(finish, [], 0, 1) for _ in range(12)]
+            assert {"host.exhausted"} == {outcome.error for outcome in starved}
+            await pool.resize(4)  # only with every death in the books
+            return f"{starved[-1].detail}, then {(await pool.run(finish, [], 0, 1)).error}"
+
+    with image(FINISH) as finish, open(os.devnull) as some:
+        return run(calls())
+
+
+@attack("lifecycle")
+def test_no_death_is_forgotten_when_its_replacement_cannot_be_handed_over() -> None:
+    """The word of a death goes along with the next child: where that one cannot be sent, the word still is."""
+    said = in_a_fork(too_many_under_way)
+
+    assert "handing a child over: Too many references: cannot splice, then None" == said
+
+
+def without_timers() -> str:
+    """Limits of CPU time where this user may have no further timer of the exact kind."""
+    resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))
+
+    async def calls() -> str:
+        async with open_pool(1) as pool:
+            return str([(await pool.run(spin, [], 0, 1, Limits(cpu_ms=some))).error for some in (0.001, 30, 90)])
+
+    with image(SPIN) as spin:
+        return run(calls())
+
+
+@attack("cpu")
+def test_short_limits_of_cpu_time_hold_without_timers() -> None:
+    """A timer takes one of the signals that a user may have under way; the coarser kind takes none."""
+    assert str(["limit.cpu"] * 3) == in_a_fork(without_timers)
+
+
+# Priorities ---------------------------------------------------------------------------------------------------------
+
+
+def classes(policy: int) -> set[int]:
+    """How a nucleus and its children are scheduled whose owner has taken `policy`."""
+
+    def seen() -> str:
+        os.sched_setscheduler(0, policy, os.sched_param(1 if policy == os.SCHED_FIFO else 0))
+
+        async def calls() -> str:
+            async with open_pool(1) as pool:
+                await pool.resize(3)
+                pid = nucleus_pid(pool)
+                pids = [str(pid), *read(f"/proc/{pid}/task/{pid}/children").split()]
+                assert len(pids) >= 4
+                return " ".join(str(os.sched_getscheduler(int(one)) & ~os.SCHED_RESET_ON_FORK) for one in pids)
+
+        return run(calls())
+
+    return {int(word) for word in in_a_fork(seen).split()}
+
+
+@attack("lifecycle")
+@pytest.mark.parametrize("name", ["SCHED_OTHER", "SCHED_BATCH", "SCHED_IDLE", "SCHED_FIFO"])
+def test_children_are_scheduled_in_the_class_of_their_owner(name: str) -> None:
+    """Work that shall wait for all others is not done in a better class by being done in a sandbox."""
+    if name == "SCHED_FIFO" and os.geteuid() != 0:
+        pytest.skip("only root schedules in real time")
+    policy = getattr(os, name)
+
+    assert {policy} == classes(policy)
+
+
 # Stopped ------------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +308,36 @@ def test_a_stopped_nucleus_delays_but_loses_nothing() -> None:
         assert late[0].cancelled()
 
     besieged(calls, slots=2)
+
+
+@attack("lifecycle", "limit.wall")
+def test_orders_for_which_there_is_no_room_wait() -> None:
+    """A stopped nucleus reads nothing: what is ordered meanwhile comes in its turn, and no call sees the difference."""
+
+    async def calls(ground: Siege) -> None:
+        pool = ground.pool
+        await traces(pool)
+        pid = nucleus_pid(pool)
+        assert pool._nucleus is not None
+        pool._nucleus.control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least there is: a few orders
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            tasks = [asyncio.create_task(pool.run(spin, [], 0, 1, Limits(wall_ms=20))) for _ in range(16)]
+            await until(lambda: pool._running == 16)
+            for task in tasks[1:]:
+                task.cancel()
+            await asyncio.wait(tasks[1:])
+            assert pool._unsent
+            late = [asyncio.create_task(ground.innocent()) for _ in range(8)]
+            await until(lambda: len(pool._waiters) == 6)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*late)
+        assert "limit.wall" == (await tasks[0]).error  # why it ended is the nucleus's to say
+        await until(lambda: not pool._unsent)
+
+    with image(SPIN) as spin:
+        besieged(calls, slots=16)
 
 
 def test_a_pool_whose_nucleus_is_stopped_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
