@@ -123,7 +123,7 @@ class Pool:
         self._reaps: list[bytes] = []  # orders to reap, waiting for company
         self._unsent: deque[bytes] = deque()  # orders for a nucleus that has not read those before
         self._explaining = 0  # calls that wait for a wait status
-        self._batch = max(1, min(slots // 2, 2))
+        self._batch = max(1, min(slots // 2, 3))
         self._low = min((slots + AHEAD) // 2, 8)  # fewer ready children than this are refilled at once
         self._planner = layout.Planner()
         self._places = Places()
