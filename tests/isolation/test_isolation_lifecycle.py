@@ -492,6 +492,7 @@ def test_an_older_word_of_shortage_fails_nobody() -> None:
 
     async def words() -> tuple[str | None, str | None]:
         async with open_pool(2) as pool:
+            await pool.resize(4)  # none is on its way any more
             await pool.resize(0)
             os.kill(nucleus_pid(pool), signal.SIGSTOP)
             try:
