@@ -445,9 +445,9 @@ def test_closing_while_a_nucleus_is_started_leaves_none() -> None:
             os.kill(nucleus_pid(pool), signal.SIGKILL)
             await until(lambda: pool._nucleus is None)
             call = asyncio.create_task(pool.run(finish, [], 0, 1))
-            while (
-                pool._starting is None
-            ):  # looked at in each turn of the loop: a start may take no longer than a moment
+            for _ in range(1000):  # each turn of the loop: a start may take no longer than a moment
+                if pool._starting is not None:
+                    break
                 await asyncio.sleep(0)
         return (await call).error, kin(os.getpid())
 
