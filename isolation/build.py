@@ -164,7 +164,6 @@ class Layout(NamedTuple):
     addresses: Mapping[int, int]
     text: range
     fixed: int  # where the filter goes, behind text and constants
-    data: range
     trampoline: int
     end: int
 
@@ -203,8 +202,7 @@ def lay_out(sections: list[Section], filter_room: int) -> Layout:
     fixed = _up(fixed, 8)
     addresses[trampoline] = _up(fixed + filter_room, PAGE)
     end = addresses[trampoline] + _up(sections[trampoline].size, PAGE)
-    text = range(BASE + PAGE, text_end)
-    return Layout(addresses, text, fixed, range(BASE, BASE + PAGE), addresses[trampoline], end)
+    return Layout(addresses, range(BASE + PAGE, text_end), fixed, addresses[trampoline], end)
 
 
 def _relocate(memory: bytearray, at: int, kind: int, value: int) -> None:
@@ -273,7 +271,7 @@ def _relocations(sections: list[Section]) -> Iterator[tuple[int, int, int, int, 
 
 def _executable(memory: bytes, layout: Layout, entry: int) -> bytes:
     """The file: a page of headers, then memory as it is. Zeroed data stand in the file: loaders differ about gaps."""
-    parts = [(6, layout.data.start, layout.data.stop), (5, layout.text.start, layout.end)]
+    parts = [(6, BASE, layout.text.start), (5, layout.text.start, layout.end)]
     headers = b"".join(
         struct.pack("<IIQQQQQQ", 1, flags, PAGE + start - BASE, start, start, stop - start, stop - start, PAGE)
         for flags, start, stop in parts

@@ -15,10 +15,12 @@
 ; that the nucleus never competes with a result for a CPU.
 ;
 ; Records are little endian. Owner to nucleus, up to 32 a message, 16 bytes { u32 kind, u32 slot, u32 generation, u32 0 }:
-;   1 TARGET (slot: how many children shall be alive; generation: number of this wish)  2 KILL  3 REAP (a child whose end-of-file was seen: waits for it)
+;   1 TARGET (slot: how many children shall be alive; generation: number of this wish)  2 KILL
+;   3 REAP (a child whose end-of-file was seen: waits for it)
 ; Nucleus to owner, 32 bytes { u32 kind, u32 slot, u32 generation, u32 status, u64 cpu_us, u64 extra }:
 ;   16 HELLO (status: layers)  17 READY (extra: pid; with descriptors 3 and 2)  18 EXIT (status: as wait4 gives it)
-;   19 STARVED (generation: the last wish known, status: errno, extra: step)  20 REFUSED (status: errno, extra: step; the nucleus ends)
+;   19 STARVED (generation: the last wish known, status: errno, extra: step)
+;   20 REFUSED (status: errno, extra: step; the nucleus ends)
 ;   READY may be followed in the same message by one EXIT: a death and its replacement wake the owner once.
 ; Child to owner, 32 bytes: 21 FAULT (status: errno, extra: step) before the image has been entered.
 ; Owner to child, RUN, u64 fields: 0 entry, 1 stack base, 2 stack length, 3 window base (control page and output area, the

@@ -23,7 +23,7 @@ from dandc.isolation.pool import Exhausted, Pool, open_pool
 _CALL = bytes.fromhex("b8270000000f050f0b")
 # mov eax, 20 (getpid of the 32-bit table); int 0x80; ud2
 _OLD_CALL = bytes.fromhex("b814000000cd800f0b")
-# movabs rax, NUCLEUS; mov rax, [rax]; hlt
+# movabs rax, NUCLEUS (its stack and data); mov rax, [rax]; hlt
 _READ_NUCLEUS = bytes.fromhex("48b8") + NUCLEUS.to_bytes(8, "little") + bytes.fromhex("488b00f4")
 # jmp to itself
 _SPIN = bytes.fromhex("ebfe")
