@@ -127,7 +127,10 @@ def _receive(source: socket.socket) -> tuple[Any, list[int]]:
         raise EOFError
     length, data = _LENGTH.unpack(head)[0], b""
     while len(data) < length:
-        data += source.recv(length - len(data))
+        part = source.recv(length - len(data))
+        if not part:
+            raise EOFError
+        data += part
     return json.loads(data), streams
 
 
